@@ -10,12 +10,12 @@ from unittest.mock import patch
 from benchmarks._rows import Case, ours
 
 PARTS = {
-    "Checks, and one trial batch": "shrinkage._fit._fit.prepare",
-    "Drawing first weights": "shrinkage._cohort._cohort.initial_values",
+    "Checks, and one trial batch": "shrinkage._fit._fit.prepare_problem",
+    "Drawing first weights": "shrinkage._cohort._cohort.make_initial_values",
     "Compiling": "shrinkage._cohort._cohort.Cohort._compile",
     "Training": "shrinkage._cohort._cohort.Cohort.train_epoch",
     "Evaluating every epoch": "shrinkage._cohort._cohort.Cohort.evaluate",
-    "Metrics, the null model, the record": "shrinkage._fit._fit.assemble",
+    "Metrics, the null model, the record": "shrinkage._fit._fit.assemble_path",
 }
 EPOCHS = ("Training", "Evaluating every epoch")
 """The parts that grow with the number of epochs and models."""

@@ -27,9 +27,9 @@ class Case:
     @property
     def lams(self) -> np.ndarray:
         """(strengths,) the automatic grid without its 0, or its first values."""
-        from shrinkage._cv._strengths import automatic_grid
+        from shrinkage._cv._strengths import make_automatic_grid
 
-        return automatic_grid(self.rows)[:-1][: self.strengths]
+        return make_automatic_grid(self.rows)[:-1][: self.strengths]
 
     @property
     def fits(self) -> int:

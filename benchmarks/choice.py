@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks import _sets
 from benchmarks._page import DOCS, machine, markdown, write
-from shrinkage._cv._statistics import gain
+from shrinkage._cv._statistics import estimate_gain
 from shrinkage._host._quiet import require_tensorflow
 
 REGRESSIONS = {"diabetes", "california", "flights"}
@@ -207,7 +207,7 @@ def gains_table(found: dict[str, Columns]) -> str:
 
 def _gain(other: np.ndarray, chosen: np.ndarray) -> str:
     """Return the mean difference over splits, its paired t interval, and in how many the choice is the worse one."""
-    found = gain(other, chosen, np.ones(len(other)), n_train=1, n_test=0)
+    found = estimate_gain(other, chosen, np.ones(len(other)), n_train=1, n_test=0)
     return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f}), worse in {np.sum(chosen > other)}"
 
 

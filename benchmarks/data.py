@@ -235,7 +235,7 @@ def _clocks(parts: dict[str, float]) -> ExitStack:
             if owner is StreamCohort or name == "train_epoch":
                 stack.enter_context(patch.object(owner, name, timed(part, getattr(owner, name))))
     stack.enter_context(patch.object(_prepare, "store_rows", timed("storing", _prepare.store_rows)))
-    stack.enter_context(patch.object(StoredRows, "blocks", waiting(StoredRows.blocks)))
+    stack.enter_context(patch.object(StoredRows, "read_blocks", waiting(StoredRows.read_blocks)))
     return stack
 
 

@@ -26,7 +26,7 @@ from benchmarks._page import DOCS, machine, markdown, write
 from benchmarks._works import WORKS
 from benchmarks.choice import REGRESSIONS
 from benchmarks.choice import network as perceptron
-from shrinkage._cv._choice import best_epochs
+from shrinkage._cv._choice import choose_epochs
 from shrinkage._host._quiet import require_tensorflow
 
 DELTA = 10.0
@@ -133,7 +133,7 @@ def measure(run: Run) -> Found:
         order = [int(np.argmin(np.abs(path.lams - lam))) for lam in lams]
         curves.append(path.cv_loss[:, order])
     test, held_out = curves
-    chosen = best_epochs(held_out, [1.0]) - 1
+    chosen = choose_epochs(held_out, [1.0]) - 1
     at_chosen = np.take_along_axis(test[0], chosen[:, None], axis=1)[:, 0]
     return Found(np.stack([at_chosen, test[0, :, -1]], axis=1), time.monotonic() - began)
 

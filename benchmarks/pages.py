@@ -22,7 +22,7 @@ def _rows(name: str, convention: Convention) -> list[list[str]]:
     by_factor: dict[str, list[str | None]] = {}
     for loss, factor in convention.factors.items():
         by_factor.setdefault(_strength(convention, factor), []).append(loss)
-    acts = "beside the step" if convention.decoupled else "in the objective"
+    acts = "beside the step" if convention.is_decoupled else "in the objective"
     rest = [", ".join(convention.kinds), acts, convention.note]
     return [
         [f"`{name}`", strength, _losses(losses, convention.factors), *rest] for strength, losses in by_factor.items()
@@ -33,7 +33,7 @@ def _strength(convention: Convention, factor: Factor | str) -> str:
     if isinstance(factor, str):
         return f"none: {factor}"
     formula = f"1 / ({factor})" if convention.is_inverse else str(factor)
-    return f"`{convention.written.format(formula)}`"
+    return f"`{convention.code.format(formula)}`"
 
 
 def _losses(losses: list[str | None], all_losses: Mapping[str | None, object]) -> str:

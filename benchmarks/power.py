@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks import _sets
 from benchmarks._page import DOCS, machine, markdown, write
 from benchmarks.choice import REAL, REGRESSIONS, network
-from shrinkage._cv._choice import at_epochs, best_epochs, choose
-from shrinkage._cv._statistics import gain, summarise
-from shrinkage._cv._strengths import automatic_grid
+from shrinkage._cv._choice import choose_epochs, choose_strengths, get_losses_at_epochs
+from shrinkage._cv._statistics import estimate_gain, summarise
+from shrinkage._cv._strengths import make_automatic_grid
 from shrinkage._host._quiet import require_tensorflow
 
 SETS = {
@@ -66,7 +66,8 @@ def measure(draw: Draw) -> list[Interval]:
     x, x_test, y, y_test = _sets.draw(draw.data, draw.folders, SETS[draw.data], TEST, draw.seed, numbers=numbers)
     outputs = 1 if numbers else int(max(y.max(), y_test.max())) + 1
     options: dict[str, Any] = {
-        "lams": np.append(automatic_grid(len(y))[:-1:2], 0.0), "epochs": draw.epochs, "epoch": 1, "seed": draw.seed,
+        "lams": np.append(make_automatic_grid(len(y))[:-1:2], 0.0), "epochs": draw.epochs, "epoch": 1,
+        "seed": draw.seed,
         "progress": False,
     }  # fmt: skip
 
@@ -82,12 +83,12 @@ def _interval(path: Any, test: np.ndarray, repeats: int) -> Interval:
     """Return the interval of the gain for a number of repeats, from the first folds, and the gain on the test rows."""
     folds = slice(0, repeats * FOLDS)
     cv_loss, weight = path.cv_loss[folds], path.fold_weight[folds]
-    epochs = best_epochs(cv_loss, weight)
-    loss = at_epochs(cv_loss, epochs)
-    chosen, _ = choose(*summarise(loss, weight, repeats=repeats))
+    epochs = choose_epochs(cv_loss, weight)
+    loss = get_losses_at_epochs(cv_loss, epochs)
+    chosen, _ = choose_strengths(*summarise(loss, weight, repeats=repeats))
     n_train, n_test = (float(part.sizes.mean()) for part in (path.folds.train[folds], path.folds.held_out[folds]))
-    found = gain(loss[:, -1], loss[:, chosen], weight, n_train, n_test)
-    test_loss = at_epochs(test[None], epochs)[0]
+    found = estimate_gain(loss[:, -1], loss[:, chosen], weight, n_train, n_test)
+    test_loss = get_losses_at_epochs(test[None], epochs)[0]
     return Interval(found.low, found.high, float(test_loss[-1] - test_loss[chosen]))
 
 

@@ -20,7 +20,7 @@ import click
 import numpy as np
 
 from benchmarks._page import DOCS, machine, markdown, write
-from shrinkage._cluster._layout import layout
+from shrinkage._cluster._layout import compute_layout
 from shrinkage._cluster._worker import Worker
 from shrinkage._host._quiet import require_tensorflow
 
@@ -133,7 +133,7 @@ def overheads() -> tuple[str, list[tuple[int, float]]]:
                 small(), cluster="local", cv=8, epochs=40, lams=[0.1, 0.01], models="chosen",
                 plan={"rules": True, "xla": True, "chunk": 3},
             )  # fmt: skip
-            rounds = math.ceil(8 / layout(8, 1, count)[0])
+            rounds = math.ceil(8 / compute_layout(8, 1, count)[0])
             slowest = [
                 sum(seconds for _, seconds in map(json.loads, file.read_text().splitlines())) / 40
                 for file in folder.iterdir()
@@ -195,9 +195,9 @@ def projection(measured: list[tuple[int, float]]) -> str:
     lines = []
     for count in (1, 2, 10, 100):
         overhead = least / 1000 + each * (count - 1)
-        groups, together = layout(5, 21, count)
+        groups, together = compute_layout(5, 21, count)
         in_folds = math.ceil(21 / together) * (60 * math.ceil(5 / groups) + overhead)
-        on_all_rows = math.ceil(21 / layout(1, 21, count)[1]) * (60 * 5 / 4 + overhead)
+        on_all_rows = math.ceil(21 / compute_layout(1, 21, count)[1]) * (60 * 5 / 4 + overhead)
         total = 20 * (in_folds + on_all_rows) / 3600
         lines.append((count, in_folds, on_all_rows, total))
     rows = [[f"{n}", f"{a / 60:.1f}", f"{b / 60:.1f}", f"{t:.1f}", f"{lines[0][3] / t:.1f}"] for n, a, b, t in lines]

@@ -17,7 +17,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 import shrinkage as sh
 from benchmarks import _sets
 from benchmarks._page import DOCS, machine, markdown, write
-from shrinkage._cv._statistics import gain
+from shrinkage._cv._statistics import estimate_gain
 
 Rows = tuple[np.ndarray, np.ndarray]
 CLASSES, NUMBER = "sparse_categorical_crossentropy", "mean_squared_error"
@@ -232,7 +232,7 @@ def row(title: str, name: str, found: sh.Path) -> list[str]:
     chosen, none = found.index_min, len(found.lams) - 1
     train, held_out = ([len(rows) for rows in part] for part in (found.folds.train, found.folds.held_out))
     of_none, of_chosen = (found.cv_loss[:, index, found.epochs[index] - 1] for index in (none, chosen))
-    won = gain(of_none, of_chosen, held_out, float(np.mean(train)), float(np.mean(held_out)))
+    won = estimate_gain(of_none, of_chosen, held_out, float(np.mean(train)), float(np.mean(held_out)))
     left = f"{found.nonzero[chosen]:,} of {found.selection.n_penalised:,}"
     losses = [f"{value:.4f}" for value in (found.mean[none], found.mean[chosen], won.mean)]
     return [title, name, *losses, f"{won.low:.4f} to {won.high:.4f}", f"{found.lams[chosen]:.1e}", left]

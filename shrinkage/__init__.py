@@ -7,7 +7,7 @@ documentation of `ElasticNet` and `GroupLasso` defines P for these penalties.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from shrinkage._host._quiet import require_tensorflow, when_keras_is_imported
+from shrinkage._host._quiet import call_after_keras_import, require_tensorflow
 
 if TYPE_CHECKING:
     from shrinkage._attach._attach import attach as attach
@@ -85,4 +85,4 @@ def _let_keras_load_attached_models() -> None:
     import_module("shrinkage._attach._hooked")  # registers their class with Keras
 
 
-when_keras_is_imported(_let_keras_load_attached_models)
+call_after_keras_import(_let_keras_load_attached_models)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 SQUARED, BINARY, CLASSES, HINGE = "mean_squared_error", "binary_crossentropy", "categorical_crossentropy", "hinge"
-_SAME = {
+_SYNONYMS = {
     "mse": SQUARED,
     "bce": BINARY,
     "sparse_categorical_crossentropy": CLASSES,
@@ -26,13 +26,13 @@ _SAME = {
     "msle": "mean_squared_logarithmic_error",
     "kld": "kl_divergence",
 }
-_OTHERS = (
+_OTHER_LOSSES = (
     "binary_focal_crossentropy", "categorical_focal_crossentropy", "categorical_generalized_cross_entropy",
     "categorical_hinge", "circle", "cosine_similarity", "ctc", "dice", "huber", "log_cosh", "poisson", "squared_hinge",
     "tversky",
 )  # fmt: skip
 # Keras accepts all spellings, such as "MSE", "mean_squared_error" and "MeanSquaredError".
-_LOSSES = {name.replace("_", ""): name for name in (BINARY, HINGE, *_SAME, *_SAME.values(), *_OTHERS)}
+_LOSSES = {name.replace("_", ""): name for name in (BINARY, HINGE, *_SYNONYMS, *_SYNONYMS.values(), *_OTHER_LOSSES)}
 
 # The numbers that a conversion may need, as text for error messages.
 _MEANING = {
@@ -61,8 +61,8 @@ class Factor:
         powers = {name: self.powers.get(name, 0) - other.powers.get(name, 0) for name in names}
         return Factor(self.number / other.number, {name: power for name, power in powers.items() if power})
 
-    def value(self, known: Mapping[str, float]) -> float:
-        return self.number * math.prod(known[name] ** power for name, power in self.powers.items())
+    def value(self, numbers: Mapping[str, float]) -> float:
+        return self.number * math.prod(numbers[name] ** power for name, power in self.powers.items())
 
     def __str__(self) -> str:
         def spell(sign: int) -> list[str]:
@@ -79,31 +79,35 @@ class Convention:
     """The meaning of a strength in a library.
 
     Attributes:
-        written: the code of the library, with {} for the strength.
+        code: the code of the library, with {} for the strength.
         kinds: the penalties that the strength may belong to.
         factors: the factor strength / lam by loss, or a sentence that says why there is no equivalent. The key None is
             for all other losses.
         is_inverse: whether the strength is 1 / (factor * lam).
-        decoupled: whether the optimizer shrinks the weights separately from the step; else the penalty is in the
+        is_decoupled: whether the optimizer shrinks the weights separately from the step; else the penalty is in the
             objective.
         optimizer: the only optimizer with this convention, or None.
         note: a further condition for the equivalence.
     """
 
-    written: str
+    code: str
     kinds: tuple[str, ...]
     factors: Mapping[str | None, Factor | str] = field(default_factory=lambda: {None: Factor()})
     is_inverse: bool = False
-    decoupled: bool = False
+    is_decoupled: bool = False
     optimizer: str | None = None
     note: str = ""
 
 
-_LINEAR = ("L2", "L1", "ElasticNet")  # one strength times rho * |w| + (1 - rho) * w² / 2; L1 is rho = 1, and L2 rho = 0
+_LINEAR_KINDS = (
+    "L2",
+    "L1",
+    "ElasticNet",
+)  # one strength times rho * |w| + (1 - rho) * w² / 2; L1 is rho = 1, and L2 rho = 0
 _LOG_LOSS: dict[str | None, Factor | str] = {BINARY: Factor(), CLASSES: Factor()}
 _LIKELIHOOD = "the loss must be a negative log-likelihood: squared error or log loss"
-_ONE_OUTPUT = "it has one output"
-_ONE_COLUMN = "two classes are one output with a sigmoid"
+_SINGLE_OUTPUT = "it has one output"
+_SINGLE_COLUMN = "two classes are one output with a sigmoid"
 _STANDARDIZE = "standardize=FALSE is given"
 
 CONVENTIONS = {
@@ -111,7 +115,7 @@ CONVENTIONS = {
     "shrinkage.L1": Convention("sh.L1(), lam={}", ("L1",)),
     "shrinkage.ElasticNet": Convention("sh.ElasticNet(rho), lam={}", ("ElasticNet",)),
     "shrinkage.GroupLasso": Convention("sh.GroupLasso(), lam={}", ("GroupLasso",)),
-    "shrinkage.Decoupled": Convention("sh.L2(), how=sh.Decoupled(), lam={}", ("L2",), decoupled=True),
+    "shrinkage.Decoupled": Convention("sh.L2(), how=sh.Decoupled(), lam={}", ("L2",), is_decoupled=True),
     "keras.L2": Convention("keras.regularizers.L2({})", ("L2",), {None: Factor(0.5)}),
     "keras.L1": Convention("keras.regularizers.L1({})", ("L1",), note="zeros need not be exact: it goes by gradient"),
     "keras.L1L2": Convention(
@@ -122,7 +126,7 @@ CONVENTIONS = {
     "keras.weight_decay": Convention(
         "weight_decay={} of a Keras optimizer",
         ("L2",),
-        decoupled=True,
+        is_decoupled=True,
         note="the same weights decay: Keras decays them all",
     ),
     "tf.nn.l2_loss": Convention("{} * tf.nn.l2_loss(w)", ("L2",), note="it is added to the mean loss"),
@@ -131,33 +135,33 @@ CONVENTIONS = {
         ("L2",),
         note="the same weights decay: PyTorch decays them all",
     ),
-    "torch.AdamW": Convention("torch.optim.AdamW(weight_decay={})", ("L2",), decoupled=True, optimizer="Adam"),
+    "torch.AdamW": Convention("torch.optim.AdamW(weight_decay={})", ("L2",), is_decoupled=True, optimizer="Adam"),
     "tfa.AdamW": Convention(
         "tfa.optimizers.AdamW({})",
         ("L2",),
         {None: Factor(1, {"eta": 1})},
-        decoupled=True,
+        is_decoupled=True,
         optimizer="Adam",
         note="the learning rate is constant",
     ),
-    "sklearn.Ridge": Convention("Ridge(alpha={})", ("L2",), {SQUARED: Factor(0.5, {"n": 1})}, note=_ONE_OUTPUT),
-    "sklearn.Lasso": Convention("Lasso(alpha={})", ("L1",), {SQUARED: Factor(0.5)}, note=_ONE_OUTPUT),
+    "sklearn.Ridge": Convention("Ridge(alpha={})", ("L2",), {SQUARED: Factor(0.5, {"n": 1})}, note=_SINGLE_OUTPUT),
+    "sklearn.Lasso": Convention("Lasso(alpha={})", ("L1",), {SQUARED: Factor(0.5)}, note=_SINGLE_OUTPUT),
     "sklearn.ElasticNet": Convention(
-        "ElasticNet(alpha={}, l1_ratio=rho)", _LINEAR, {SQUARED: Factor(0.5)}, note=_ONE_OUTPUT
+        "ElasticNet(alpha={}, l1_ratio=rho)", _LINEAR_KINDS, {SQUARED: Factor(0.5)}, note=_SINGLE_OUTPUT
     ),
     "sklearn.LogisticRegression": Convention(
         "LogisticRegression(C={}, l1_ratio=rho)",
-        _LINEAR,
+        _LINEAR_KINDS,
         {BINARY: Factor(1, {"n": 1}), CLASSES: Factor(1, {"n": 1})},
         is_inverse=True,
-        note=_ONE_COLUMN,
+        note=_SINGLE_COLUMN,
     ),
     "sklearn.SGDRegressor": Convention(
-        "SGDRegressor(alpha={}, l1_ratio=rho)", _LINEAR, {SQUARED: Factor(0.5)}, note=_ONE_OUTPUT
+        "SGDRegressor(alpha={}, l1_ratio=rho)", _LINEAR_KINDS, {SQUARED: Factor(0.5)}, note=_SINGLE_OUTPUT
     ),
     "sklearn.SGDClassifier": Convention(
         "SGDClassifier(alpha={}, l1_ratio=rho)",
-        _LINEAR,
+        _LINEAR_KINDS,
         {
             BINARY: Factor(),
             HINGE: Factor(),
@@ -166,13 +170,13 @@ CONVENTIONS = {
         note="there are two classes",
     ),
     "sklearn.MLPRegressor": Convention(
-        "MLPRegressor(alpha={})", ("L2",), {SQUARED: Factor(0.5, {"batch": 1})}, note=_ONE_OUTPUT
+        "MLPRegressor(alpha={})", ("L2",), {SQUARED: Factor(0.5, {"batch": 1})}, note=_SINGLE_OUTPUT
     ),
     "sklearn.MLPClassifier": Convention(
         "MLPClassifier(alpha={})",
         ("L2",),
         {BINARY: Factor(1, {"batch": 1}), CLASSES: Factor(1, {"batch": 1})},
-        note=_ONE_COLUMN,
+        note=_SINGLE_COLUMN,
     ),
     "glmnet.L2": Convention(
         "glmnet(alpha=0, lambda={})", ("L2",), {SQUARED: Factor(0.5, {"sd_y": 1}), **_LOG_LOSS}, note=_STANDARDIZE
@@ -254,13 +258,13 @@ def convert(
         ...
         ValueError: keras.weight_decay has no equivalent as keras.L2 with optimizer='adam': a decoupled decay...
     """
-    source_convention, target_convention = _convention("source", source), _convention("target", target)
+    source_convention, target_convention = _get_convention("source", source), _get_convention("target", target)
     numbers = {"n": n, "batch": batch, "eta": eta, "sd_y": sd_y, "sigma": sigma}
     _check_numbers(lam, source_convention, numbers)
     _check_kinds(source, source_convention, target, target_convention)
-    _check_enters(source, source_convention, target, target_convention, _optimizer_name(optimizer))
-    ratio = _factor(target, target_convention, loss) / _factor(source, source_convention, loss)
-    numbers = _needed_numbers(ratio, numbers, f"{source} to {target}")
+    _check_decay(source, source_convention, target, target_convention, _get_optimizer_name(optimizer))
+    ratio = _get_factor(target, target_convention, loss) / _get_factor(source, source_convention, loss)
+    numbers = _select_numbers(ratio, numbers, f"{source} to {target}")
     if lam == (math.inf if source_convention.is_inverse else 0):  # no penalty
         return math.inf if target_convention.is_inverse else 0.0
     try:
@@ -274,7 +278,7 @@ def convert(
     return converted
 
 
-def _convention(argument: str, name: str) -> Convention:
+def _get_convention(argument: str, name: str) -> Convention:
     if name in CONVENTIONS:
         return CONVENTIONS[name]
     by_lower = {known.lower(): known for known in CONVENTIONS}
@@ -285,11 +289,16 @@ def _convention(argument: str, name: str) -> Convention:
     raise ValueError(Note(text, argument=Argument(argument, name)))
 
 
-def _check_numbers(lam: float, given: Convention, known: Mapping[str, float | None]) -> None:
-    if not _is_number(lam) or lam < 0 or (given.is_inverse and lam == 0) or (math.isinf(lam) and not given.is_inverse):
-        expected = "a positive number" if given.is_inverse else "a finite number, 0 or more"
+def _check_numbers(lam: float, convention: Convention, numbers: Mapping[str, float | None]) -> None:
+    if (
+        not _is_number(lam)
+        or lam < 0
+        or (convention.is_inverse and lam == 0)
+        or (math.isinf(lam) and not convention.is_inverse)
+    ):
+        expected = "a positive number" if convention.is_inverse else "a finite number, 0 or more"
         raise ValueError(Note(f"$lam must be {expected}; received {lam!r}.", lam=Argument("lam", equals=False)))
-    for name, value in known.items():
+    for name, value in numbers.items():
         if value is not None and not (_is_number(value) and 0 < value < math.inf):
             text = f"$argument must be a positive number; received {value!r}."
             raise ValueError(Note(text, argument=Argument(name, equals=False)))
@@ -302,22 +311,27 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _check_kinds(source: str, given: Convention, target: str, wanted: Convention) -> None:
-    if not set(given.kinds) & set(wanted.kinds):
-        have = f"{source} is {' or '.join(given.kinds)}, and {target} is {' or '.join(wanted.kinds)}"
+def _check_kinds(source: str, source_convention: Convention, target: str, target_convention: Convention) -> None:
+    if not set(source_convention.kinds) & set(target_convention.kinds):
+        have = (
+            f"{source} is {' or '.join(source_convention.kinds)}, and {target} is "
+            f"{' or '.join(target_convention.kinds)}"
+        )
         raise ValueError(f"{source} has no equivalent as {target}: {have}.")
 
 
-def _check_enters(source: str, given: Convention, target: str, wanted: Convention, optimizer: str | None) -> None:
-    if given.decoupled == wanted.decoupled:
+def _check_decay(
+    source: str, source_convention: Convention, target: str, target_convention: Convention, optimizer: str | None
+) -> None:
+    if source_convention.is_decoupled == target_convention.is_decoupled:
         return
-    fixed = given.optimizer or wanted.optimizer
+    fixed = source_convention.optimizer or target_convention.optimizer
     reason = (
         "a decoupled decay bypasses what the optimizer does to gradients, and a penalty in the objective does not; "
         "they are the same only for SGD without momentum"
     )
     if fixed is not None:
-        owner = source if given.optimizer else target
+        owner = source if source_convention.optimizer else target
         raise ValueError(f"{source} has no equivalent as {target}: {owner} goes with {fixed}; {reason}.")
     if optimizer is None:
         text = f"{source} to {target} needs $optimizer: {reason}. Give $sgd if it is that."
@@ -327,7 +341,7 @@ def _check_enters(source: str, given: Convention, target: str, wanted: Conventio
         raise ValueError(Note(text, optimizer=Argument("optimizer", optimizer)))
 
 
-def _optimizer_name(optimizer: Any) -> str | None:
+def _get_optimizer_name(optimizer: Any) -> str | None:
     """Return the name of an optimizer. For SGD the name contains options that change gradients, such as momentum."""
     if optimizer is None or isinstance(optimizer, str):
         return optimizer
@@ -343,7 +357,7 @@ def _optimizer_name(optimizer: Any) -> str | None:
     return f"{kind} with {', '.join(more)}" if more and kind == "SGD" else kind
 
 
-def _factor(name: str, convention: Convention, loss: Any) -> Factor:
+def _get_factor(name: str, convention: Convention, loss: Any) -> Factor:
     named = [key for key in convention.factors if key is not None]
     if loss is None and named:
         text = f"{name} needs $loss, the name of the Keras loss: {' or '.join(named)}."
@@ -366,16 +380,16 @@ def name_loss(loss: Any) -> str:
     name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
     plain = name.lower().replace("_", "")
     if plain in _LOSSES:
-        return _SAME.get(_LOSSES[plain], _LOSSES[plain])
+        return _SYNONYMS.get(_LOSSES[plain], _LOSSES[plain])
     near = get_close_matches(plain, _LOSSES, n=1)
     hint = f"Did you mean {_LOSSES[near[0]]!r}? " if near else ""
     text = f'$loss is unknown. {hint}It must be a loss of Keras or its name, such as "mse".'
     raise ValueError(Note(text, loss=Argument("loss", name)))
 
 
-def _needed_numbers(ratio: Factor, known: Mapping[str, float | None], what: str) -> dict[str, float]:
-    missing_names = [name for name in ratio.powers if known[name] is None]
+def _select_numbers(ratio: Factor, numbers: Mapping[str, float | None], conversion: str) -> dict[str, float]:
+    missing_names = [name for name in ratio.powers if numbers[name] is None]
     if missing_names:
         asked = "; ".join(f"${name}, {_MEANING[name]}" for name in sorted(missing_names))
-        raise ValueError(Note(f"{what} needs {asked}.", **{name: Argument(name) for name in missing_names}))
-    return {name: value for name, value in known.items() if value is not None}
+        raise ValueError(Note(f"{conversion} needs {asked}.", **{name: Argument(name) for name in missing_names}))
+    return {name: value for name, value in numbers.items() if value is not None}

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._initial import initial_values, seed_variables
-from shrinkage._data._data import Data, WeightedTargets, batch_rows, random_seeds, take
-from shrinkage._model._template import fresh_optimizer
+from shrinkage._cohort._initial import list_seed_variables, make_initial_values
+from shrinkage._data._data import Data, WeightedTargets, make_random_seeds, select_batch_rows, take
+from shrinkage._model._template import make_fresh_optimizer
 from shrinkage._penalties import Decoupled
 from shrinkage._problem._problem import Training
 
@@ -35,7 +35,7 @@ def _regularizer(penalty: Any, model: keras.Model, variable: keras.Variable, lam
 def sample_weights(data: Data, rows: np.ndarray) -> Any:
     """Return the `sample_weight` of plain Keras for some rows: one array, one array per output, or None."""
     if isinstance(data.y, WeightedTargets):
-        per_output = [data.weight_of(place)[rows] for place in range(data.y.share.shape[1])]
+        per_output = [data.get_weight(place)[rows] for place in range(data.y.share.shape[1])]
         return keras.tree.pack_sequence_as(data.y.y, per_output)
     return data.weight[rows] if np.ptp(data.weight) else None
 
@@ -55,12 +55,12 @@ def trained_alone(
         epochs: How many.
         xla: Whether Keras compiles with XLA, as the cohort did.
     """
-    values = initial_values(
+    values = make_initial_values(
         training.template, training.data, train, range(len(train)), seed=training.seed, init=training.init
     )
-    model = training.template.model([value[0] for value in values[fold]])
+    model = training.template.make_model([value[0] for value in values[fold]])
     pairs = list(zip(model.trainable_variables, training.terms, strict=True))
-    optimizer = fresh_optimizer(training.template.optimizer)
+    optimizer = make_fresh_optimizer(training.template.optimizer)
     if isinstance(training.how, Decoupled):
         optimizer.weight_decay = lam
         if isinstance(optimizer, keras.optimizers.Muon):
@@ -78,7 +78,7 @@ def trained_alone(
     model.compile(optimizer=optimizer, loss=source.loss, loss_weights=weights, jit_compile=xla)
     data = training.data
     for epoch in range(epochs):
-        rows = batch_rows(
+        rows = select_batch_rows(
             train[fold],
             seed=training.seed,
             fold=fold,
@@ -86,8 +86,8 @@ def trained_alone(
             steps=steps,
             batch_size=min(training.batch_size, len(train[fold])),
         )
-        states = seed_variables(model)
-        seeds = random_seeds(seed=training.seed, fold=fold, epoch=epoch, count=len(states))
+        states = list_seed_variables(model)
+        seeds = make_random_seeds(seed=training.seed, fold=fold, epoch=epoch, count=len(states))
         for step, batch in enumerate(rows):
             for state, seed in zip(states, seeds, strict=True):
                 state.assign(np.array([seed, step * 4096]))

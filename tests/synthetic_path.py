@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._cv._choice import best_epochs
+from shrinkage._cv._choice import choose_epochs
 from shrinkage._cv._folds import Folds
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._path._curve import Status
@@ -25,7 +25,7 @@ class StubTemplate:
         self.name, self.loss_name, self.metric_names = name, loss_name, ("accuracy",)
         self.has_schedule, self.from_logits, self.trained_places = has_schedule, False, [0, 1]
 
-    def model(self, weights):
+    def make_model(self, weights):
         return [np.array(weight) for weight in weights]
 
     def save(self, file):
@@ -97,7 +97,10 @@ def make_path(
             )
         ),
         "folds": Folds(
-            RowSets.of(train, n_rows), RowSets.of(held_out, n_rows), n_rows, "k-fold" if n_folds > 1 else "hold-out"
+            RowSets.from_rows(train, n_rows),
+            RowSets.from_rows(held_out, n_rows),
+            n_rows,
+            "k-fold" if n_folds > 1 else "hold-out",
         ),
         "n_rows": n_rows,
         "seed": 0,
@@ -130,7 +133,7 @@ def path_of_curves(
     own = _centred(rng.normal(size=(n_folds, *held_out.shape[:1], 1)))
     cv_loss = held_out + spread * shared + wiggle * own
     base = make_path(lams, lambda lams: (0 * lams, 0 * lams), n_folds=n_folds)
-    epochs = best_epochs(cv_loss, base.fold_weight, epoch)
+    epochs = choose_epochs(cv_loss, base.fold_weight, epoch)
     at = np.take_along_axis(cv_loss, epochs[None, :, None] - 1, axis=2)[..., 0]
     rows = [
         _rows(rng, len(r), len(epochs), 5 * spread, 5 * wiggle) + np.nan_to_num(at[f])

@@ -34,7 +34,7 @@ from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._problems import Problem
 from benchmarks._rows import ROWS, Case
-from shrinkage._cv._choice import best_epochs
+from shrinkage._cv._choice import choose_epochs
 from tests.path.test_repeats import repeated
 from tests.synthetic_path import make_path
 
@@ -56,10 +56,10 @@ def test_attaching_is_measured_against_the_bare_model_and_keras_own():
 
 def test_the_parts_of_a_fit_are_all_found_and_put_back(monkeypatch):
     monkeypatch.setattr("shrinkage._plan._engines._SHARED_ENGINES", OrderedDict())  # or nothing is compiled again
-    before = resolve_name("shrinkage._fit._fit.prepare")
+    before = resolve_name("shrinkage._fit._fit.prepare_problem")
     parts = phases(SMALL)
     assert all(seconds > 0 for seconds in parts.values())
-    assert resolve_name("shrinkage._fit._fit.prepare") is before
+    assert resolve_name("shrinkage._fit._fit.prepare_problem") is before
 
 
 def test_a_part_of_a_path_is_extrapolated_by_epochs_and_models():
@@ -227,7 +227,7 @@ def test_the_interval_of_repeats_is_that_of_the_first_folds():
     once, twice = make_path(), repeated()  # whose first folds are the same
     test = np.linspace(1, 2, len(once.lams) * 6).reshape(-1, 6)
     for path, times in ((once, 1), (twice, 2)):
-        path = replace(path, epochs=best_epochs(path.cv_loss, path.fold_weight))
+        path = replace(path, write_epochs=choose_epochs(path.cv_loss, path.fold_weight))
         found, at = power._interval(twice, test, times), test[np.arange(len(path.lams)), path.epochs - 1]
         assert (found.low, found.high) == pytest.approx((path.gain.low, path.gain.high)) and path.gain.high > 0
         assert found.gain == pytest.approx(at[-1] - at[path.index_min]) and found.gain > 0

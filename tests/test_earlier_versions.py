@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._model._attached import attachments
+from shrinkage._model._attached import get_attachments
 
 WRITTEN = Path(__file__).parent / "fixtures" / "version_0_1"
 X = np.random.default_rng(0).normal(size=(60, 4))
@@ -38,7 +38,7 @@ def test_a_path(read):
 def test_an_attached_model(read):
     model = read()
     np.testing.assert_allclose(model(X), np.load(WRITTEN / "predictions.npy"), rtol=1e-5)
-    (attachment,) = attachments(model)
+    (attachment,) = get_attachments(model)
     assert attachment.penalty == sh.ElasticNet(0.5) and float(attachment.lam) == pytest.approx(0.1)
 
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.readme import PICTURES
-from shrinkage._model._attached import attachments
+from shrinkage._model._attached import get_attachments
 from shrinkage._model._losses import _PER_ROW
-from shrinkage._model._optimizers import ELEMENTWISE, PER_MEMBER
+from shrinkage._model._optimizers import ELEMENTWISE_OPTIMIZERS, PER_MEMBER_OPTIMIZERS
 from shrinkage._penalties._steps import _METRICS
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def test_the_python_works_as_printed(tmp_path, monkeypatch, capsys):
     assert isinstance(names["best"], keras.Sequential)
     exec(compile(attached, "README.md", "exec"), names)
     assert set(names["logs"]) == {"loss", "data_loss", "penalty"}
-    (attachment,) = attachments(keras.models.load_model(tmp_path / "best.keras"))
+    (attachment,) = get_attachments(keras.models.load_model(tmp_path / "best.keras"))
     assert float(attachment.lam) == pytest.approx(names["path"].lam_min)
 
     def until_the_time(text: str) -> str:
@@ -158,11 +158,15 @@ def test_links_lead_to_files_that_exist(page):
 def test_what_is_supported_is_what_the_code_supports():
     page = (ROOT / "docs" / "supported.md").read_text("utf-8")
     rows = {cells[1].strip(): cells[2] for line in page.splitlines() if len(cells := line.split("|")) == 5}
-    assert [name for name in (*ELEMENTWISE, *PER_MEMBER) if not re.search(rf"\b{name}\b", rows["optimizers"])] == []
+    assert [
+        name
+        for name in (*ELEMENTWISE_OPTIMIZERS, *PER_MEMBER_OPTIMIZERS)
+        if not re.search(rf"\b{name}\b", rows["optimizers"])
+    ] == []
     proximal = set(re.findall(r"\w+", rows["`Proximal()`: L1, elastic net, group lasso"])) - {"and"}
     assert proximal == set(_METRICS)
     assert f"{len(_PER_ROW)} in all" in rows["losses"]
-    assert f"{len(ELEMENTWISE) + len(PER_MEMBER)} optimizers" in README
+    assert f"{len(ELEMENTWISE_OPTIMIZERS) + len(PER_MEMBER_OPTIMIZERS)} optimizers" in README
 
 
 def shape_of(page: str) -> dict[str, list[str]]:

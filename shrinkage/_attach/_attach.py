@@ -7,11 +7,11 @@ import numpy as np
 
 from shrinkage._attach._attachment import Attachment, Rows
 from shrinkage._attach._hooked import put, retrace, unhook
-from shrinkage._attach._hooks import check_optimizer, optimizer_of
+from shrinkage._attach._hooks import check_penalised_optimizer, get_optimizer
 from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._messages._hints import give_hints
-from shrinkage._model._attached import attachments, hooks_of
-from shrinkage._penalties import Coupled, How, Penalty, as_penalty, check_penalty
+from shrinkage._model._attached import get_attachments, get_hooks
+from shrinkage._penalties import Coupled, How, Penalty, as_penalty, check_how
 from shrinkage._weights._matching import Selector
 from shrinkage._weights._selection import check_model, select_frozen_too
 
@@ -82,16 +82,16 @@ def attach(
     """
     check_model(model)
     penalty = as_penalty(penalty)
-    how = check_penalty(penalty, how)
+    how = check_how(penalty, how)
     _check_rows(rows, penalty, how, model)
     select_frozen_too(model, on)  # refuses a model or a rule without weights
     toward = _check_toward(penalty, model)
     attachment = Attachment(model, penalty, make_lam(lam, model), on, how, rows, toward)
     _check_finite(attachment)
     _check_free(model, attachment)
-    optimizer = optimizer_of(model)
+    optimizer = get_optimizer(model)
     if optimizer is not None:
-        check_optimizer(optimizer, hooks_of(model), [attachment])
+        check_penalised_optimizer(optimizer, get_hooks(model), [attachment])
     put(model, attachment)
     return attachment
 
@@ -118,17 +118,17 @@ def detach(what: keras.Model | Attachment) -> None:
     if not isinstance(what, (keras.Model, Attachment)):
         raise TypeError(f"detach takes a model or an attachment, as attach returned. Received: {type(what).__name__}.")
     model = what.model if isinstance(what, Attachment) else what
-    attached = attachments(model)
+    attached = get_attachments(model)
     if not attached:
         raise ValueError(f"There is nothing to detach: no penalty is attached to model {model.name!r}.")
     if isinstance(what, Attachment) and what not in attached:
         raise ValueError(f"There is nothing to detach: this penalty is not attached to model {model.name!r} any more.")
-    hooks = hooks_of(model)
-    for table in hooks.tables():
+    hooks = get_hooks(model)
+    for table in hooks.list_tables():
         table.release()
     for each in attached if what is model else (what,):
-        each._attached = False
-    hooks.attachments = tuple(each for each in attached if each._attached)
+        each._is_attached = False
+    hooks.attachments = tuple(each for each in attached if each._is_attached)
     if not hooks.attachments:
         for thing in (model, *hooks.optimizers):
             unhook(thing)
@@ -193,7 +193,7 @@ def _check_free(model: keras.Model, attachment: Attachment) -> None:
     """Refuse weights that already have a penalty, frozen weights included."""
     named = attachment.named
     chosen = [variable for variable in model.weights if id(variable) in named]
-    taken = {key for each in attachments(model) for key in each.named}
+    taken = {key for each in get_attachments(model) for key in each.named}
     twice = [v.path for v in chosen if id(v) in taken]
     if twice:
         raise ValueError(

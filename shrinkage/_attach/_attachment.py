@@ -8,17 +8,17 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._attach._lam import as_number, check_lam, inner, name_of, read_lam, widest_dtype
+from shrinkage._attach._lam import as_number, check_lam, find_widest_dtype, get_lam_name, read_lam, unwrap_optimizer
 from shrinkage._attach._lazy import LazyTable, check_table
 from shrinkage._attach._loop import check_gradients, check_has_stepped, check_step
-from shrinkage._attach._terms import Penalised, add_gradients, shrink, update
-from shrinkage._host._optimizers import step_count
-from shrinkage._model._attached import hooks_of
-from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
+from shrinkage._attach._terms import PenalisedWeight, add_gradients, shrink, update_weights
+from shrinkage._host._optimizers import get_step_count
+from shrinkage._model._attached import get_hooks
+from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, make_terms
 from shrinkage._penalties._steps import check_proximal
-from shrinkage._weights._kinds import kind_of
-from shrinkage._weights._matching import Selector, spell
-from shrinkage._weights._selection import Selection, owners_of, select_frozen_too
+from shrinkage._weights._kinds import find_weight_kind
+from shrinkage._weights._matching import Selector, format_selector
+from shrinkage._weights._selection import Selection, find_owners, select_frozen_too
 
 Rows = Literal["all", "touched", "lazy"]
 
@@ -57,10 +57,10 @@ class Attachment:
         vars(self).update(model=model, penalty=penalty, how=how, on=on, rows=rows)
         self._origins = None if toward is None else list(zip(model.weights, toward, strict=True))
         self._lam = lam
-        self._attached = True
+        self._is_attached = True
         self._variables: list[Any] | None = None
         self._tables: dict[int, LazyTable | None] = {}
-        self._weights: tuple[Penalised, ...] = ()
+        self._weights: tuple[PenalisedWeight, ...] = ()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name != "lam" and not name.startswith("_"):
@@ -83,13 +83,15 @@ class Attachment:
     def lam(self, value: float) -> None:
         if not isinstance(self._lam, keras.Variable):
             raise ValueError(
-                f"lam is a function of the step and cannot be set: {name_of(self._lam)}. Detach, and attach again with "
+                f"lam is a function of the step and cannot be set: {get_lam_name(self._lam)}. Detach, and attach "
+                "again with "
                 f"lam={value!r}."
             )
         number = as_number(value)
         if not isinstance(number, float):
             raise TypeError(
-                f"lam can be set to a number. Received: {name_of(value) if callable(value) else repr(value)}. For a "
+                f"lam can be set to a number. Received: {get_lam_name(value) if callable(value) else repr(value)}. "
+                "For a "
                 f"keras.optimizers.schedules schedule or a function of the step, detach, and attach again with it."
             )
         check_lam(number)
@@ -105,15 +107,15 @@ class Attachment:
     def named(self) -> dict[int, float]:
         """The factor of each selected weight, frozen weights included, by `id(variable)`."""
         late = {id(variable) for variable in self.late}
-        return {key: factor for key, factor in self._factors().items() if key not in late}
+        return {key: factor for key, factor in self._find_factors().items() if key not in late}
 
     @property
     def late(self) -> list[Any]:
         """For `L2(toward=...)`: the selected weights that the model did not have when the penalty was attached."""
-        factors = {} if self._origins is None else self._factors()
-        return [v for v in self.model.weights if id(v) in factors and self._origin(v) is None]
+        factors = {} if self._origins is None else self._find_factors()
+        return [v for v in self.model.weights if id(v) in factors and self._find_origin(v) is None]
 
-    def _factors(self) -> dict[int, float]:
+    def _find_factors(self) -> dict[int, float]:
         found = select_frozen_too(self.model, self.on, strict=False)
         return {key: weight.factor for key, weight in found.items() if weight.factor}
 
@@ -121,34 +123,34 @@ class Attachment:
     def toward(self) -> list[Any] | None:
         if self._origins is None:
             return None
-        return [self._origin(variable) for variable in self.model.weights]
+        return [self._find_origin(variable) for variable in self.model.weights]
 
-    def _origin(self, variable: Any) -> Any:
+    def _find_origin(self, variable: Any) -> Any:
         """Return the value that a variable is drawn towards, found by identity: positions in the model may change."""
         return next((origin for known, origin in self._origins or () if known is variable), None)
 
     @property
-    def weights(self) -> tuple[Penalised, ...]:
+    def weights(self) -> tuple[PenalisedWeight, ...]:
         """The trainable weights that are penalised."""
         variables = self.model.trainable_variables
         if self._variables is None or [id(v) for v in variables] != [id(v) for v in self._variables]:
-            terms = map(self._with_origin, variables, terms_of(self.penalty, self.selection.weights))
+            terms = map(self._add_origin, variables, make_terms(self.penalty, self.selection.weights))
             self._weights = tuple(
-                Penalised(v, term, self.rows == "touched", self._table(v))
+                PenalisedWeight(v, term, self.rows == "touched", self._get_table(v))
                 for v, term in zip(variables, terms, strict=True)
                 if term is not None
             )
             self._variables = variables
         return self._weights
 
-    def _with_origin(self, variable: Any, term: Term | None) -> Term | None:
+    def _add_origin(self, variable: Any, term: Term | None) -> Term | None:
         """Return the term with the value that it draws the weight towards, or None for a weight without such a value.
 
         The value is an eager tensor; otherwise each graph would hold a copy.
         """
         if self._origins is None or term is None:
             return term
-        origin = self._origin(variable)
+        origin = self._find_origin(variable)
         if origin is None:
             return None
         with tf.init_scope():
@@ -160,22 +162,22 @@ class Attachment:
         if self.weights:
             return ""
         if self.named:
-            return f"the weights that on={spell(self.on)} names are all frozen"
+            return f"the weights that on={format_selector(self.on)} names are all frozen"
         if self.late:
             return "the model got these weights after attach, so L2(toward=...) has no values for them"
-        return f"model {self.model.name!r} has no weights any more that on={spell(self.on)} names"
+        return f"model {self.model.name!r} has no weights any more that on={format_selector(self.on)} names"
 
     @property
     def tables(self) -> list[LazyTable]:
         """The embedding tables with rows="lazy"."""
         return [table for table in self._tables.values() if table is not None]
 
-    def _table(self, variable: Any) -> LazyTable | None:
+    def _get_table(self, variable: Any) -> LazyTable | None:
         """Return the `LazyTable` of an embedding with rows="lazy", the same object in every call, else None."""
         if self.rows == "lazy" and id(variable) not in self._tables:
-            layer = owners_of(self.model)[id(variable)]
+            layer = find_owners(self.model)[id(variable)]
             # The LoRA factors of a table are small, and are penalised as with rows="all".
-            is_table = kind_of(layer, variable) == "embedding" and not getattr(layer, "lora_enabled", False)
+            is_table = find_weight_kind(layer, variable) == "embedding" and not getattr(layer, "lora_enabled", False)
             if is_table:
                 check_table(layer)
             with tf.init_scope():
@@ -192,8 +194,8 @@ class Attachment:
             >>> float(sh.attach(model, sh.L2(), lam=0.1).value())
             1.25
         """
-        lam = read_lam(self._lam, inner(getattr(self.model, "optimizer", None)))
-        total = ops.zeros((), widest_dtype(*(weight.variable.dtype for weight in self.weights)))
+        lam = read_lam(self._lam, unwrap_optimizer(getattr(self.model, "optimizer", None)))
+        total = ops.zeros((), find_widest_dtype(*(weight.variable.dtype for weight in self.weights)))
         for weight in self.weights:
             total += ops.cast(weight.value(lam), total.dtype)
         return total
@@ -240,17 +242,19 @@ class Attachment:
             return
         lam = ops.convert_to_tensor(self._lam)
         if not isinstance(step, keras.Optimizer):
-            return update(self.weights, lambda w, weight: weight.term.prox(w, _like(lam, w), _like(step, w)))
+            return update_weights(
+                self.weights, lambda w, weight: weight.term.prox(w, _cast_like(lam, w), _cast_like(step, w))
+            )
         check_proximal(step)
         if step.gradient_accumulation_steps:
             raise ValueError("after_step() cannot tell which steps accumulate: compile the model with the optimizer.")
         check_has_stepped(step, [weight.variable for weight in self.weights])
-        step_count(step).assign_sub(1)  # the step size is computed before the step is counted
+        get_step_count(step).assign_sub(1)  # the step size is computed before the step is counted
         shrink(step, self.weights, lam, step.learning_rate)
-        step_count(step).assign_add(1)
+        get_step_count(step).assign_add(1)
 
     def _check_loop(self, method: str) -> None:
-        if not self._attached:
+        if not self._is_attached:
             raise ValueError(
                 f"{method}() needs an attached penalty, and this penalty is not attached to model {self.model.name!r} "
                 f"any more. Leave it out, or attach again."
@@ -273,17 +277,18 @@ class Attachment:
             )
         if not isinstance(self._lam, keras.Variable):
             raise ValueError(
-                f"{method}() cannot count the steps that lam={name_of(self._lam)} is a function of. Compile the model, "
+                f"{method}() cannot count the steps that lam={get_lam_name(self._lam)} is a function of. Compile the "
+                "model, "
                 f"and take the steps with model.optimizer; or give lam as a keras.Variable, and assign to it."
             )
-        hooks_of(self.model).penalises(weight.variable for weight in self.weights)
+        get_hooks(self.model).record_penalty(weight.variable for weight in self.weights)
 
     def __repr__(self) -> str:
-        lam = f"{float(self._lam):g}" if isinstance(self._lam, keras.Variable) else name_of(self._lam)
+        lam = f"{float(self._lam):g}" if isinstance(self._lam, keras.Variable) else get_lam_name(self._lam)
         n, of = len(self.weights), len(self.model.trainable_variables)
         rows = "" if self.rows == "all" else f", rows={self.rows!r}"
         return f"{self.penalty!r} on {n} of {of} weights of {self.model.name!r}, lam={lam}, {self.how!r}{rows}"
 
 
-def _like(number: Any, w: Any) -> Any:
+def _cast_like(number: Any, w: Any) -> Any:
     return ops.convert_to_tensor(number, w.dtype)

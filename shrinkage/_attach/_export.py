@@ -10,17 +10,17 @@ import keras
 
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._hooked import as_before
-from shrinkage._attach._hooks import optimizer_of
-from shrinkage._attach._terms import Penalised
-from shrinkage._data._scratch import folder_in
-from shrinkage._host._attention import regularizer_attribute
-from shrinkage._host._layers import own_trainable, sublayers
+from shrinkage._attach._hooks import get_optimizer
+from shrinkage._attach._terms import PenalisedWeight
+from shrinkage._data._scratch import open_temporary_folder
+from shrinkage._host._attention import get_regularizer_attribute
+from shrinkage._host._layers import get_direct_trainable_variables, list_sublayers
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._host._random import random_state
-from shrinkage._messages._file_names import check_file_name, writing
-from shrinkage._model._attached import attachments
+from shrinkage._host._random import keep_random_state
+from shrinkage._messages._file_names import check_file_name, explain_write_errors
+from shrinkage._model._attached import get_attachments
 from shrinkage._penalties import Coupled, Decoupled
-from shrinkage._weights._kinds import custom_objects
+from shrinkage._weights._kinds import collect_custom_objects
 
 Change = Callable[[Any, str, Any], None]
 
@@ -65,27 +65,31 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
         >>> missing, float(plain.layers[0].kernel_regularizer.l2)
         ((), 0.125)
     """
-    if not attachments(model):
+    if not get_attachments(model):
         raise ValueError(f"No penalty is attached to model {model.name!r}: write it with model.save(path).")
     path = check_file_name("`path`", path, 'a file name, such as "plain.keras"')
     if path.suffix != ".keras":
         raise ValueError(f"`path` must end in .keras, the format that keeps regularizers. Received: '{path}'.")
     regularizers: dict[int, Any] = {}
     missing: list[str] = []
-    with random_state(), writing("`path`", path), folder_in(path.absolute().parent) as folder:
+    with (
+        keep_random_state(),
+        explain_write_errors("`path`", path),
+        open_temporary_folder(path.absolute().parent) as folder,
+    ):
         written = folder / path.name  # moved to `path` when it is known to be right
-        with as_before(model), _changes() as change:
-            for each in attachments(model):
+        with as_before(model), _undo_changes() as change:
+            for each in get_attachments(model):
                 if isinstance(each.how, Decoupled):
-                    missing += _decay(each, model, change)
-                elif why := each.idle or _why_not_in_keras(each):
+                    missing += _set_weight_decay(each, model, change)
+                elif why := each.idle or _describe_obstacle(each):
                     missing.append(f"{each!r}: {why}.")
                 else:
-                    regularizers |= {id(w.variable): _regularizer(w, float(each.lam)) for w in each.weights}
-            _regularize(model, regularizers, change)
+                    regularizers |= {id(w.variable): _make_regularizer(w, float(each.lam)) for w in each.weights}
+            _set_regularizers(model, regularizers, change)
             _build_optimizer(model, change)
             model.save(written)
-        missing += _describe_lost(model, _read(model, written), regularizers)
+        missing += _describe_lost_weights(model, _read(model, written), regularizers)
         written.replace(path)
     for sentence in missing:
         warnings.warn(f"Not in {path}: {sentence}", stacklevel=2)
@@ -93,13 +97,13 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def _changes() -> Iterator[Change]:
+def _undo_changes() -> Iterator[Change]:
     """Yield a function that sets attributes as `setattr` does; all attributes are restored at the end."""
     before: list[tuple[Any, str, Any]] = []
 
-    def change(thing: Any, name: str, value: Any) -> None:
-        before.append((thing, name, getattr(thing, name)))
-        setattr(thing, name, value)
+    def change(target: Any, name: str, value: Any) -> None:
+        before.append((target, name, getattr(target, name)))
+        setattr(target, name, value)
 
     try:
         yield change
@@ -116,7 +120,7 @@ def _read(model: keras.Model, path: Path) -> Any:
     """
     try:
         return keras.models.load_model(
-            path, custom_objects(model), compile=False, safe_mode=False
+            path, collect_custom_objects(model), compile=False, safe_mode=False
         )  # it has just been written
     except UnsupportedVersion:
         raise
@@ -127,18 +131,18 @@ def _read(model: keras.Model, path: Path) -> Any:
         ) from error
 
 
-def _why_not_in_keras(each: Attachment) -> str:
+def _describe_obstacle(attachment: Attachment) -> str:
     """Return the reason why Keras has no such regularizer; empty if Keras has one."""
-    if not isinstance(each.how, Coupled):
+    if not isinstance(attachment.how, Coupled):
         return "Keras has no proximal step"
-    if not isinstance(each.lam, keras.Variable):
+    if not isinstance(attachment.lam, keras.Variable):
         return "Keras' regularizers have a fixed strength"
-    if not each.penalty.elementwise or each.toward is not None:
+    if not attachment.penalty.elementwise or attachment.toward is not None:
         return "Keras has no such regularizer that can be saved"
-    return "Keras' regularizers penalise all rows of a table" if each.rows == "touched" else ""
+    return "Keras' regularizers penalise all rows of a table" if attachment.rows == "touched" else ""
 
 
-def _regularizer(weight: Penalised, lam: float) -> Any:
+def _make_regularizer(weight: PenalisedWeight, lam: float) -> Any:
     penalty, lam = weight.term.penalty, lam * weight.term.factor
     if penalty.rho == 0:
         return keras.regularizers.L2(lam / 2)
@@ -147,53 +151,53 @@ def _regularizer(weight: Penalised, lam: float) -> Any:
     return keras.regularizers.L1L2(l1=lam * penalty.rho, l2=lam * (1 - penalty.rho) / 2)
 
 
-def _decay(each: Attachment, model: keras.Model, change: Change) -> list[str]:
+def _set_weight_decay(attachment: Attachment, model: keras.Model, change: Change) -> list[str]:
     """Set the weight decay of the optimizer if it is equivalent; else return the reason why it is not."""
-    optimizer = optimizer_of(model)
+    optimizer = get_optimizer(model)
     if optimizer is None:
-        return [f"{each!r}: the model is not compiled, so it has no optimizer with a weight_decay."]
-    if not isinstance(each.lam, keras.Variable) or each.toward is not None:
-        return [f"{each!r}: Keras' weight_decay has a fixed strength, towards 0."]
-    if [w.term.factor for w in each.weights] != [1.0] * len(model.trainable_variables):
-        return [f"{each!r}: Keras' weight_decay is on all weights; those excluded from it are not saved."]
-    change(optimizer, "weight_decay", float(each.lam))
+        return [f"{attachment!r}: the model is not compiled, so it has no optimizer with a weight_decay."]
+    if not isinstance(attachment.lam, keras.Variable) or attachment.toward is not None:
+        return [f"{attachment!r}: Keras' weight_decay has a fixed strength, towards 0."]
+    if [w.term.factor for w in attachment.weights] != [1.0] * len(model.trainable_variables):
+        return [f"{attachment!r}: Keras' weight_decay is on all weights; those excluded from it are not saved."]
+    change(optimizer, "weight_decay", float(attachment.lam))
     return []
 
 
-def _regularize(model: Any, wanted: dict[int, Any], change: Change) -> None:
+def _set_regularizers(model: Any, regularizers: dict[int, Any], change: Change) -> None:
     """Set regularizers on weights, which act in training, and on their layers, which are saved."""
-    for layer in sublayers(model):
-        for variable in own_trainable(layer):
-            if id(variable) in wanted:
-                change(variable, "regularizer", wanted[id(variable)])
+    for layer in list_sublayers(model):
+        for variable in get_direct_trainable_variables(layer):
+            if id(variable) in regularizers:
+                change(variable, "regularizer", regularizers[id(variable)])
                 depthwise = variable.name == "kernel" and hasattr(layer, "depthwise_regularizer")
                 argument = "depthwise_regularizer" if depthwise else _ARGUMENTS.get(variable.name, "")
                 if hasattr(layer, argument):
                     change(layer, argument, variable.regularizer)
-    for layer in sublayers(model):
+    for layer in list_sublayers(model):
         if isinstance(layer, (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)):
             found = [v.regularizer for v in layer.trainable_variables if v.name == "kernel"]
-            if found and all(_config(each) == _config(found[0]) for each in found):
-                change(layer, regularizer_attribute(layer), found[0])  # the projections' regularizers are not saved
+            if found and all(_get_config(each) == _get_config(found[0]) for each in found):
+                change(layer, get_regularizer_attribute(layer), found[0])  # the projections' regularizers are not saved
 
 
 def _build_optimizer(model: Any, change: Change) -> None:
     """Build an optimizer that has taken no step: without variables in the file, Keras warns at loading."""
-    optimizer = optimizer_of(model)
+    optimizer = get_optimizer(model)
     if optimizer is not None and not optimizer.built:
         built = type(model.optimizer).from_config(model.optimizer.get_config())
         built.build(model.trainable_variables)
         change(model, "optimizer", built)
 
 
-def _describe_lost(model: Any, plain: Any, wanted: dict[int, Any]) -> list[str]:
+def _describe_lost_weights(model: Any, plain_model: Any, regularizers: dict[int, Any]) -> list[str]:
     """Name the weights that have another regularizer, or none, after loading."""
     return [
         f"{mine.path}: the layer does not save a regularizer for this weight."
-        for mine, theirs in zip(model.weights, plain.weights, strict=True)
-        if id(mine) in wanted and _config(theirs.regularizer) != _config(wanted[id(mine)])
+        for mine, theirs in zip(model.weights, plain_model.weights, strict=True)
+        if id(mine) in regularizers and _get_config(theirs.regularizer) != _get_config(regularizers[id(mine)])
     ]
 
 
-def _config(regularizer: Any) -> Any:
+def _get_config(regularizer: Any) -> Any:
     return keras.regularizers.serialize(regularizer) if regularizer is not None else None

@@ -15,16 +15,23 @@ import tensorflow as tf
 from keras import ops
 
 from shrinkage._attach._attachment import Attachment
-from shrinkage._attach._hooks import Hooks, check_optimizer, optimizers_in
-from shrinkage._attach._lam import inner
+from shrinkage._attach._hooks import Hooks, check_penalised_optimizer, find_optimizers
+from shrinkage._attach._lam import unwrap_optimizer
 from shrinkage._attach._saving import attachment_from_record, attachment_to_record
 from shrinkage._attach._terms import add_gradients, decay, decay_rows, shrink
 from shrinkage._host._attributes import get_stored, remove_stored, store
-from shrinkage._host._callers import CLONES, WRITE, WRITES_OLD_FORMAT, caller, say, say_cloned
-from shrinkage._host._optimizers import variable_key
+from shrinkage._host._callers import (
+    CLONING_MODULE,
+    OLD_FORMAT_MODULE,
+    WRITING_MODULES,
+    get_caller,
+    warn_about_clone,
+    warn_keras_caller,
+)
+from shrinkage._host._optimizers import get_variable_key
 from shrinkage._host._overrides import check_overrides
-from shrinkage._host._saving import unpickler
-from shrinkage._model._attached import KEY, hooks_of
+from shrinkage._host._saving import get_unpickler
+from shrinkage._model._attached import KEY, get_hooks
 from shrinkage._penalties import Coupled, Decoupled, Proximal
 
 _OURS = {"data_loss", "penalty"}  # logs in addition to those of Keras
@@ -41,25 +48,25 @@ class HookedOptimizer:
     def __reduce__(self: Any) -> Any:
         """Pickle and copy the optimizer without hooks."""
         _, arguments = super().__reduce__()
-        return unpickler(type(self).__bases__[1]), arguments
+        return get_unpickler(type(self).__bases__[1]), arguments
 
     def _backend_apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:
-        hooks_of(self).steps(self, trainable_variables)
-        for weights, lam in hooks_of(self).of(Coupled, self, trainable_variables):
-            key_of = partial(variable_key, self)
+        get_hooks(self).record_step(self, trainable_variables)
+        for weights, lam in get_hooks(self).select_weights(Coupled, self, trainable_variables):
+            key_of = partial(get_variable_key, self)
             keys = [key_of(v) for v in trainable_variables]
             decay_rows(grads, keys, key_of, weights, lam, self.learning_rate)
             grads = add_gradients(grads, keys, key_of, weights, lam)
         super()._backend_apply_gradients(grads, trainable_variables)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _apply_weight_decay(self: Any, variables: Any) -> None:
-        for weights, lam in hooks_of(self).of(Decoupled, self, variables):
+        for weights, lam in get_hooks(self).select_weights(Decoupled, self, variables):
             decay(weights, lam, self.learning_rate)
         super()._apply_weight_decay(variables)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _backend_update_step(self: Any, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         super()._backend_update_step(grads, trainable_variables, learning_rate)  # pyright: ignore[reportAttributeAccessIssue]
-        for weights, lam in hooks_of(self).of(Proximal, self, trainable_variables):
+        for weights, lam in get_hooks(self).select_weights(Proximal, self, trainable_variables):
             shrink(self, weights, lam, learning_rate)
 
 
@@ -76,9 +83,9 @@ class HookedModel:
 
     @optimizer.setter
     def optimizer(self: Any, optimizer: Any) -> None:
-        hooks, new = hooks_of(self), inner(optimizer)
+        hooks, new = get_hooks(self), unwrap_optimizer(optimizer)
         if new is not None:
-            check_optimizer(new, hooks, hooks.attachments)
+            check_penalised_optimizer(new, hooks, hooks.attachments)
         store(self, optimizer=optimizer)
         hook_optimizers(self)
         hooks.retrace()  # `compile` is when other weights become trainable
@@ -89,23 +96,23 @@ class HookedModel:
 
     def __call__(self: Any, *args: Any, **options: Any) -> Any:
         """Call the model, and watch the compiled step that calls it, of this model or of a model that contains it."""
-        with hooks_of(self).watch():
+        with get_hooks(self).watch():
             return super().__call__(*args, **options)  # pyright: ignore[reportAttributeAccessIssue]
 
     def get_config(self: Any) -> dict[str, Any]:
         """Return the configuration without attachments; with them, if the caller saves the model to a file."""
-        asks = caller()
-        if asks == WRITES_OLD_FORMAT:
-            say(f"The .h5 file has model {self.name!r} without its penalty. Save it as .keras.")
-            hooks_of(self).catch_up()  # the .h5 format reads the variables directly
-        elif asks == CLONES:
-            say_cloned(self)
+        asks = get_caller()
+        if asks == OLD_FORMAT_MODULE:
+            warn_keras_caller(f"The .h5 file has model {self.name!r} without its penalty. Save it as .keras.")
+            get_hooks(self).catch_up()  # the .h5 format reads the variables directly
+        elif asks == CLONING_MODULE:
+            warn_about_clone(self)
         with as_before(self):
-            if asks not in WRITE:
+            if asks not in WRITING_MODULES:
                 return self.get_config()
             model = keras.saving.serialize_keras_object(self)
         model.pop("compile_config", None)  # a file has a separate entry for it
-        return {"model": model, "attached": [attachment_to_record(each) for each in hooks_of(self).attachments]}
+        return {"model": model, "attached": [attachment_to_record(each) for each in get_hooks(self).attachments]}
 
     @classmethod
     def from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -124,31 +131,31 @@ class HookedModel:
 
     def get_compile_config(self: Any) -> dict[str, Any]:
         """Return the arguments of `compile`, with the optimizer without hooks."""
-        if caller() == CLONES:
-            say_cloned(self)
+        if get_caller() == CLONING_MODULE:
+            warn_about_clone(self)
         with as_before(self):
             return self.get_compile_config()
 
     def make_train_function(self: Any, force: bool = False) -> Any:
         """Hook the optimizers of the model: a custom `compile` may have added some."""
         if hook_optimizers(self):
-            hooks_of(self).retrace()
+            get_hooks(self).retrace()
             force = True
         return super().make_train_function(force)  # pyright: ignore[reportAttributeAccessIssue]
 
     def get_weights(self: Any) -> list[Any]:
         """Return the weights, after all pending decay is applied."""
-        hooks_of(self).catch_up()
+        get_hooks(self).catch_up()
         return super().get_weights()  # pyright: ignore[reportAttributeAccessIssue]
 
     def set_weights(self: Any, weights: list[Any]) -> None:
         super().set_weights(weights)  # pyright: ignore[reportAttributeAccessIssue]
-        for table in hooks_of(self).tables():
-            table.caught_up()
+        for table in get_hooks(self).list_tables():
+            table.mark_written()
 
     def reset_metrics(self: Any) -> None:
         super().reset_metrics()  # pyright: ignore[reportAttributeAccessIssue]
-        hooks_of(self).start()
+        get_hooks(self).start()
 
     def get_metrics_result(self: Any) -> dict[str, Any]:
         """Return the logs of Keras with `data_loss` and `penalty` added; `loss` is their sum.
@@ -161,11 +168,11 @@ class HookedModel:
         logs = super().get_metrics_result()  # pyright: ignore[reportAttributeAccessIssue]
         if "loss" not in logs:
             return logs
-        hooks, loss = hooks_of(self), logs["loss"]
+        hooks, loss = get_hooks(self), logs["loss"]
         inside = tf.inside_function()
         if not inside:
             hooks.catch_up()  # the epoch has ended, and callbacks may read the weights
-        penalty = ops.convert_to_tensor(hooks.seen) if inside else hooks.look()
+        penalty = ops.convert_to_tensor(hooks.penalty_variable) if inside else hooks.compute_penalty()
         # Outside a compiled step Keras 3.13 returns Python floats; later versions convert tensors to floats.
         penalty = float(penalty) if isinstance(loss, float) else ops.cast(penalty, loss.dtype)
         parts = {} if inside else {"data_loss": loss, "penalty": penalty}
@@ -173,7 +180,7 @@ class HookedModel:
 
     def _get_metrics_result_or_logs(self: Any, logs: dict[str, Any]) -> dict[str, Any]:
         """Return the metrics at the end of an epoch, unless a custom `train_step` returned other logs."""
-        hooks_of(self).end()
+        get_hooks(self).end()
         now = self.get_metrics_result()
         return now if set(logs) | _OURS == set(now) else logs
 
@@ -185,12 +192,12 @@ class HookedModel:
 
 def unpickled(file: Any) -> Any:
     """Return the model in a pickle. Because a pickle names this function, loading it imports this module."""
-    return unpickler(keras.Model)(file)
+    return get_unpickler(keras.Model)(file)
 
 
 def put(model: keras.Model, attachment: Attachment) -> None:
     """Add an attachment to those of a model, and hook the model and its optimizers."""
-    hooks = hooks_of(model) or Hooks(model)
+    hooks = get_hooks(model) or Hooks(model)
     hooks.attachments = (*hooks.attachments, attachment)
     hook(model, HookedModel, hooks)
     hook_optimizers(model)
@@ -212,7 +219,7 @@ def hook(thing: Any, mixin: type, hooks: Hooks) -> None:
 
 def unhook(thing: Any) -> None:
     """Restore the class of an object."""
-    if hooks_of(thing) is not None:
+    if get_hooks(thing) is not None:
         object.__setattr__(thing, "__class__", type(thing).__bases__[1])
         remove_stored(thing, KEY)
 
@@ -223,12 +230,12 @@ def hook_optimizers(model: Any) -> bool:
     A model with a custom training step may hold several optimizers, and `model.optimizer` may take no step. An
     optimizer that another model with a penalty uses is not changed.
     """
-    hooks = hooks_of(model)
-    held = [each for each in optimizers_in(model) if hooks_of(each) in (None, hooks)]
+    hooks = get_hooks(model)
+    held = [each for each in find_optimizers(model) if get_hooks(each) in (None, hooks)]
     for each in hooks.optimizers:
         if not any(each is other for other in held):
             unhook(each)
-    new = [each for each in held if hooks_of(each) is None]
+    new = [each for each in held if get_hooks(each) is None]
     for each in new:
         hook(each, HookedOptimizer, hooks)
     hooks.optimizers = held
@@ -238,7 +245,7 @@ def hook_optimizers(model: Any) -> bool:
 @contextmanager
 def as_before(model: Any) -> Iterator[None]:
     """Restore the classes of a model and of its optimizers within a `with` block, for example to save them."""
-    things = [model, *hooks_of(model).optimizers]
+    things = [model, *get_hooks(model).optimizers]
     kinds = [type(thing) for thing in things]
     for thing, kind in zip(things, kinds, strict=True):
         object.__setattr__(thing, "__class__", kind.__bases__[1])

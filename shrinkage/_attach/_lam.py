@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._host._optimizers import step_count
+from shrinkage._host._optimizers import get_step_count
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._messages._note import quote
 
@@ -23,7 +23,7 @@ def make_lam(lam: Any, model: keras.Model) -> Any:
     Raises:
         TypeError, ValueError: If `lam` is not a number, a variable or a function of the step, or is negative or NaN.
     """
-    dtype = widest_dtype(*(w.dtype for w in model.weights))
+    dtype = find_widest_dtype(*(w.dtype for w in model.weights))
     if isinstance(lam, keras.Variable):
         if lam.shape != ():
             raise ValueError(f"lam must be one number. Received: a keras.Variable of shape {tuple(lam.shape)}.")
@@ -59,29 +59,29 @@ def as_number(value: Any) -> Any:
     return tensor if tf.is_symbolic_tensor(tensor) else float(tensor)
 
 
-def name_of(lam: Any) -> str:
+def get_lam_name(lam: Any) -> str:
     """Return a name for a function of the step or a schedule, for messages."""
     return getattr(lam, "__name__", None) or f"{type(lam).__name__}(...)"
 
 
 def read_lam(lam: Any, optimizer: Any) -> Any:
     """Return the strength at the optimizer's step, counted as for a learning rate schedule."""
-    step = 0 if optimizer is None else step_count(optimizer)
+    step = 0 if optimizer is None else get_step_count(optimizer)
     return ops.convert_to_tensor(lam if isinstance(lam, keras.Variable) else lam(step))
 
 
-def inner(optimizer: Any) -> Any:
+def unwrap_optimizer(optimizer: Any) -> Any:
     """Return the optimizer inside a `LossScaleOptimizer`; other optimizers unchanged."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def check_lam(lam: float, when: str = "") -> None:
+def check_lam(lam: float, suffix: str = "") -> None:
     """Refuse a strength that is negative, infinite or NaN."""
     if not 0 <= lam < math.inf:
-        raise ValueError(f"lam must be 0 or more, and finite. Received: {lam:g}{when}.")
+        raise ValueError(f"lam must be 0 or more, and finite. Received: {lam:g}{suffix}.")
 
 
-def widest_dtype(*dtypes: str) -> str:
+def find_widest_dtype(*dtypes: str) -> str:
     """Return the widest of the dtypes, at least float32: the square of a float16 weight may overflow."""
     return "float64" if "float64" in dtypes else "float32"
 
@@ -96,6 +96,6 @@ def _check_function(lam: Callable[[Any], Any], dtype: str) -> None:
     except Exception as error:
         raise ValueError(
             f"lam must be a function of the step, written in keras.ops or TensorFlow, that returns a number. Received: "
-            f"{name_of(lam)}, which fails at step 0: {type(error).__name__}: {error}"
+            f"{get_lam_name(lam)}, which fails at step 0: {type(error).__name__}: {error}"
         ) from error
     check_lam(first, " at step 0")

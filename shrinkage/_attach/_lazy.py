@@ -26,7 +26,9 @@ class LazyTable:
     def __init__(self, layer: Any):
         self._layer, self._variable = layer, layer.embeddings
         self._decay = keras.Variable(0.0, trainable=False, dtype="float64", name="log_decay")
-        self._done = keras.Variable(ops.zeros(layer.input_dim), trainable=False, dtype="float64", name="log_decay_done")
+        self._row_decay = keras.Variable(
+            ops.zeros(layer.input_dim), trainable=False, dtype="float64", name="log_decay_done"
+        )
 
     def hook(self) -> None:
         """Make the layer's lookup apply the pending decay. A table with LoRA is not trained, and is released."""
@@ -48,27 +50,29 @@ class LazyTable:
         """
         self._decay.assign_add(tf.math.log1p(-ops.cast(rate, "float64")))
         values = tf.gather(self._variable.value, rows)
-        self._variable.value.scatter_update(tf.IndexedSlices(values * self._pending_decay(rows, values.dtype), rows))
+        self._variable.value.scatter_update(
+            tf.IndexedSlices(values * self._compute_pending_decay(rows, values.dtype), rows)
+        )
         now = tf.broadcast_to(self._decay.value, tf.shape(rows))
-        self._done.value.scatter_update(tf.IndexedSlices(now, rows))
+        self._row_decay.value.scatter_update(tf.IndexedSlices(now, rows))
 
     def read_value(self) -> Any:
         """Return the table with the pending decay applied."""
         table = ops.convert_to_tensor(self._variable)
-        return table * self._pending_decay(tf.range(table.shape[0]), table.dtype)
+        return table * self._compute_pending_decay(tf.range(table.shape[0]), table.dtype)
 
     def catch_up(self) -> None:
         """Apply the pending decay to all rows."""
         self._variable.assign(self.read_value())
-        self.caught_up()
+        self.mark_written()
 
-    def caught_up(self) -> None:
+    def mark_written(self) -> None:
         """Mark all rows as written, for example after `set_weights`."""
-        self._done.assign(tf.broadcast_to(self._decay.value, self._done.shape))
+        self._row_decay.assign(tf.broadcast_to(self._decay.value, self._row_decay.shape))
 
-    def _pending_decay(self, rows: Any, dtype: Any) -> Any:
+    def _compute_pending_decay(self, rows: Any, dtype: Any) -> Any:
         """Return the factor of the pending decay for each row, of shape (..., 1)."""
-        return ops.cast(tf.exp(self._decay.value - ops.take(self._done, rows))[..., None], dtype)
+        return ops.cast(tf.exp(self._decay.value - ops.take(self._row_decay, rows))[..., None], dtype)
 
     def _call(self, inputs: Any) -> Any:
         if self._layer.quantization_mode:  # a quantized table is not trained
@@ -79,7 +83,9 @@ class LazyTable:
         if inputs.dtype not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
         rows = ops.take(self._variable, inputs, axis=0)
-        return ops.cast(_as_if_written(rows, self._pending_decay(inputs, rows.dtype)), self._layer.compute_dtype)
+        return ops.cast(
+            _apply_pending_decay(rows, self._compute_pending_decay(inputs, rows.dtype)), self._layer.compute_dtype
+        )
 
     def _save(self, store: Any) -> None:
         self.catch_up()
@@ -87,13 +93,13 @@ class LazyTable:
 
     def _load(self, store: Any) -> None:
         type(self._layer).load_own_variables(self._layer, store)
-        self.caught_up()
+        self.mark_written()
 
 
 @tf.custom_gradient
-def _as_if_written(rows: Any, behind: Any) -> Any:
+def _apply_pending_decay(rows: Any, factor: Any) -> Any:
     """Return rows with the pending decay, and the gradient of a table in which the decay was already written."""
-    return rows * behind, lambda upstream: (upstream, None)
+    return rows * factor, lambda upstream: (upstream, None)
 
 
 def check_table(layer: Any) -> None:
@@ -109,14 +115,14 @@ def check_table(layer: Any) -> None:
 
 def check_lazy_optimizer(optimizer: Any) -> None:
     """Refuse an optimizer that changes rows without a lookup by more than the decay 1 - eta*lam."""
-    if why := more_than_decay(optimizer):
+    if why := describe_other_changes(optimizer):
         raise ValueError(
             f'rows="lazy" is exact for plain keras.optimizers.SGD, where rows that are not looked up decay by '
             f'1 - eta*lam a step: {why}. Compile with plain SGD, or take rows="all".'
         )
 
 
-def more_than_decay(optimizer: Any) -> str:
+def describe_other_changes(optimizer: Any) -> str:
     """Return how else an optimizer changes penalised rows without a lookup; empty if it does not."""
     if not isinstance(optimizer, keras.optimizers.SGD):
         return f"{type(optimizer).__name__} moves them by earlier gradients"

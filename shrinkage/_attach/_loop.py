@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from shrinkage._attach._lam import as_number
-from shrinkage._host._optimizers import stepped_variables, variable_key
+from shrinkage._host._optimizers import get_variable_key, list_stepped_variables
 
 
 def check_gradients(grads: Sequence[Any], variables: Sequence[Any], model: keras.Model) -> None:
@@ -61,8 +61,8 @@ def check_has_stepped(optimizer: Any, variables: Sequence[Any]) -> None:
     Raises:
         ValueError: The message names the variables.
     """
-    keys = {variable_key(optimizer, v) for v in stepped_variables(optimizer)} if optimizer.built else set()
-    if unknown := [v.path for v in variables if variable_key(optimizer, v) not in keys]:
+    keys = {get_variable_key(optimizer, v) for v in list_stepped_variables(optimizer)} if optimizer.built else set()
+    if unknown := [v.path for v in variables if get_variable_key(optimizer, v) not in keys]:
         raise ValueError(
             f"`step` must be the optimizer that took the step. Received: {optimizer.name!r}, which is not built for "
             f"{', '.join(unknown)}. Call after_step() after its apply()."

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from shrinkage._attach._attachment import Attachment
-from shrinkage._attach._lam import make_lam, name_of
+from shrinkage._attach._lam import get_lam_name, make_lam
 from shrinkage._penalties import L2
-from shrinkage._penalties._record import from_record, to_record
+from shrinkage._penalties._record import penalty_from_record, penalty_to_record
 
 
 def attachment_to_record(attachment: Attachment) -> dict[str, Any]:
@@ -21,10 +21,10 @@ def attachment_to_record(attachment: Attachment) -> dict[str, Any]:
     """
     on, toward = attachment.on, attachment.toward
     return {
-        "penalty": to_record(attachment.penalty),
+        "penalty": penalty_to_record(attachment.penalty),
         "toward": None if toward is None else [None if w is None else _pack_array(w) for w in toward],
         "rows": attachment.rows,
-        "how": to_record(attachment.how),
+        "how": penalty_to_record(attachment.how),
         "lam": _saved_lam(attachment.lam),
         "on": {"rule": on} if _is_plain(on) else {"places": _places(attachment)},
         "weights": [[w.path, tuple(w.shape)] for w in attachment.model.weights],
@@ -41,7 +41,7 @@ def attachment_from_record(record: dict[str, Any], model: keras.Model) -> Attach
         rule = {
             _select_one(weights[place]): factor for place, factor in on["places"] if weights[place] is not None
         } or _select_none
-    penalty = from_record(record["penalty"])
+    penalty = penalty_from_record(record["penalty"])
     if toward is not None:
         origin = {
             id(w): _unpack_array(t) for w, t in zip(weights, toward, strict=True) if w is not None and t is not None
@@ -49,7 +49,7 @@ def attachment_from_record(record: dict[str, Any], model: keras.Model) -> Attach
         toward = [origin.get(id(w)) for w in model.weights]
         penalty = L2(toward="initial" if any(w is None for w in toward) else toward)
     lam = make_lam(keras.saving.deserialize_keras_object(lam) if isinstance(lam, dict) else lam, model)
-    return Attachment(model, penalty, lam, rule, from_record(record["how"]), record["rows"], toward)
+    return Attachment(model, penalty, lam, rule, penalty_from_record(record["how"]), record["rows"], toward)
 
 
 def _weights_of(record: dict[str, Any], model: keras.Model) -> list[Any]:
@@ -81,7 +81,8 @@ def _saved_lam(lam: Any) -> Any:
         record = keras.saving.serialize_keras_object(lam)
     if not isinstance(record, dict):
         raise ValueError(
-            f"A model cannot be saved with lam={name_of(lam)}, a function that Keras does not know by name. Give it a "
+            f"A model cannot be saved with lam={get_lam_name(lam)}, a function that Keras does not know by name. Give "
+            "it a "
             f"name with @keras.saving.register_keras_serializable(), or take a keras.optimizers.schedules schedule."
         )
     return record

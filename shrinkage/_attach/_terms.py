@@ -7,42 +7,46 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._attach._lam import widest_dtype
+from shrinkage._attach._lam import find_widest_dtype
 from shrinkage._attach._lazy import LazyTable
 from shrinkage._penalties import Term
-from shrinkage._penalties._steps import step_size
+from shrinkage._penalties._steps import compute_step_size
 
 
-class Penalised(NamedTuple):
+class PenalisedWeight(NamedTuple):
     """A weight of a model and the penalty on the weight."""
 
     variable: Any
     term: Term
-    touched: bool
+    penalises_touched_rows: bool
     """Whether a step penalises only the rows that it looks up, as with rows="touched"."""
-    lazy: LazyTable | None = None
+    table: LazyTable | None = None
     """The table for rows="lazy", else None."""
 
     def read_value(self) -> Any:
         """Return the present value of the weight."""
-        return ops.convert_to_tensor(self.variable) if self.lazy is None else self.lazy.read_value()
+        return ops.convert_to_tensor(self.variable) if self.table is None else self.table.read_value()
 
     def value(self, lam: Any) -> Any:
         """Return lam * P(w) at the present value of the weight, a scalar of float32 or wider."""
-        w = ops.cast(self.read_value(), widest_dtype(self.variable.dtype))
+        w = ops.cast(self.read_value(), find_widest_dtype(self.variable.dtype))
         origin = None if self.term.origin is None else ops.cast(self.term.origin, w.dtype)
         return replace(self.term, origin=origin).value(w, ops.cast(lam, w.dtype))
 
 
 def add_gradients(
-    grads: Iterable[Any], keys: Iterable[Any], key_of: Callable[[Any], Any], weights: Iterable[Penalised], lam: Any
+    grads: Iterable[Any],
+    keys: Iterable[Any],
+    get_key: Callable[[Any], Any],
+    weights: Iterable[PenalisedWeight],
+    lam: Any,
 ) -> list[Any]:
     """Return the sum of gradients and penalty gradients. Each of n replicas adds 1/n, because replicas are summed.
 
     Args:
         grads: The gradient of each variable, None for a variable without a gradient.
         keys: A key for each variable, in the same order.
-        key_of: Returns the key of a variable.
+        get_key: Returns the key of a variable.
         weights: The penalised weights.
         lam: Strength.
     """
@@ -50,22 +54,22 @@ def add_gradients(
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     share = lam if replicas == 1 else lam / replicas
     for weight in weights:
-        i = place.get(key_of(weight.variable))
-        if i is None or weight.lazy is not None:
+        i = place.get(get_key(weight.variable))
+        if i is None or weight.table is not None:
             continue
-        if weight.touched and isinstance(grads[i], tf.IndexedSlices):
+        if weight.penalises_touched_rows and isinstance(grads[i], tf.IndexedSlices):
             grads[i] = _add_to_rows(grads[i], weight, share)
         else:
             w = ops.convert_to_tensor(weight.variable)
-            grads[i] = _sum(grads[i], weight.term.gradient(w, _cast(share, w)))
+            grads[i] = _add(grads[i], weight.term.gradient(w, _cast(share, w)))
     return grads
 
 
 def decay_rows(
     grads: Iterable[Any],
     keys: Iterable[Any],
-    key_of: Callable[[Any], Any],
-    weights: Iterable[Penalised],
+    get_key: Callable[[Any], Any],
+    weights: Iterable[PenalisedWeight],
     lam: Any,
     rate: Any,
 ) -> None:
@@ -74,7 +78,7 @@ def decay_rows(
     Args:
         grads: The gradient of each variable, None for a variable without a gradient.
         keys: A key for each variable, in the same order.
-        key_of: Returns the key of a variable.
+        get_key: Returns the key of a variable.
         weights: The penalised weights.
         lam: Strength.
         rate: Learning rate.
@@ -84,28 +88,31 @@ def decay_rows(
     """
     grad_by_key = dict(zip(keys, grads, strict=True))
     for weight in weights:
-        grad = grad_by_key.get(key_of(weight.variable))
-        if weight.lazy is None or grad is None:
+        grad = grad_by_key.get(get_key(weight.variable))
+        if weight.table is None or grad is None:
             continue
         if not isinstance(grad, tf.IndexedSlices):
             raise ValueError(
                 f'rows="lazy" needs sparse gradients, and the gradient of {weight.variable.path} is dense: the model '
                 f'reads the table without a lookup. Attach with rows="all".'
             )
-        weight.lazy.step(grad.indices, ops.cast(rate, "float64") * ops.cast(lam, "float64") * weight.term.factor)
+        weight.table.step(grad.indices, ops.cast(rate, "float64") * ops.cast(lam, "float64") * weight.term.factor)
 
 
-def decay(weights: Iterable[Penalised], lam: Any, rate: Any) -> None:
+def decay(weights: Iterable[PenalisedWeight], lam: Any, rate: Any) -> None:
     """Apply decoupled decay, before the optimizer's step."""
-    update(weights, lambda w, weight: w - _cast(rate, w) * weight.term.gradient(w, _cast(lam, w)))
+    update_weights(weights, lambda w, weight: w - _cast(rate, w) * weight.term.gradient(w, _cast(lam, w)))
 
 
-def shrink(optimizer: Any, weights: Iterable[Penalised], lam: Any, rate: Any) -> None:
+def shrink(optimizer: Any, weights: Iterable[PenalisedWeight], lam: Any, rate: Any) -> None:
     """Apply the proximal operator, after a step of the optimizer that is not yet counted."""
-    update(weights, lambda w, weight: weight.term.prox(w, _cast(lam, w), step_size(optimizer, weight.variable, rate)))
+    update_weights(
+        weights,
+        lambda w, weight: weight.term.prox(w, _cast(lam, w), compute_step_size(optimizer, weight.variable, rate)),
+    )
 
 
-def update(weights: Iterable[Penalised], change: Callable[[Any, Penalised], Any]) -> None:
+def update_weights(weights: Iterable[PenalisedWeight], change: Callable[[Any, PenalisedWeight], Any]) -> None:
     """Change weights in place, on every replica, as Keras' optimizers do (`TFOptimizer._apply_weight_decay`).
 
     Args:
@@ -113,7 +120,7 @@ def update(weights: Iterable[Penalised], change: Callable[[Any, Penalised], Any]
         change: Returns the new value of a weight, given the value and the penalty on the weight.
     """
 
-    def on_all_replicas(strategy: Any, weights: Iterable[Penalised]) -> None:
+    def on_all_replicas(strategy: Any, weights: Iterable[PenalisedWeight]) -> None:
         for weight in weights:
             strategy.extended.update(
                 weight.variable.value,
@@ -128,15 +135,15 @@ def _cast(number: Any, w: Any) -> Any:
     return ops.convert_to_tensor(number, w.dtype)
 
 
-def _sum(grad: Any, of_penalty: Any) -> Any:
+def _add(grad: Any, penalty_grad: Any) -> Any:
     if grad is None:
-        return of_penalty
+        return penalty_grad
     if isinstance(grad, tf.IndexedSlices):
-        return tf.tensor_scatter_nd_add(of_penalty, grad.indices[:, None], ops.cast(grad.values, of_penalty.dtype))
-    return grad + ops.cast(of_penalty, grad.dtype)
+        return tf.tensor_scatter_nd_add(penalty_grad, grad.indices[:, None], ops.cast(grad.values, penalty_grad.dtype))
+    return grad + ops.cast(penalty_grad, grad.dtype)
 
 
-def _add_to_rows(grad: Any, weight: Penalised, lam: Any) -> Any:
+def _add_to_rows(grad: Any, weight: PenalisedWeight, lam: Any) -> Any:
     """Return the sum of a sparse gradient and the penalty's gradient on the rows in it, once per row.
 
     Sorting finds the first of equal indices. Unlike `tf.unique`, it has a static shape, as XLA needs.

@@ -24,7 +24,7 @@ from shrinkage._messages._note import Note
 _CHOICES = (
     '$no_cluster, "local" for the cores of this machine, or the address of a Ray cluster, such as "10.0.0.5:6379"'
 )
-_ENDS = "^(The node with node id|Raylet is terminated|A worker died or was killed)"
+_END_MESSAGES = "^(The node with node id|Raylet is terminated|A worker died or was killed)"
 """Messages of Ray about workers and nodes that are lost: this package says what matters of them."""
 _PREFIX = "shrinkage-ray-"
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 20.0
@@ -37,7 +37,7 @@ class ClusterError(RuntimeError):
     """The cluster cannot be used, or does not come back."""
 
 
-def without_colors(error: Exception) -> str:
+def strip_colors(error: Exception) -> str:
     """Return the text of an error without the colors of a terminal, which Keras and Ray put there."""
     return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
 
@@ -75,7 +75,7 @@ def connect(cluster: str) -> Iterator[None]:
         _check_address(ray.get_runtime_context().gcs_address, cluster)
         yield
         return
-    with _silence_log(), _signals_kept():
+    with _silence_log(), _keep_signals():
         folder = _connect(cluster)
     try:
         yield
@@ -99,7 +99,7 @@ def _check_address(connection: str, cluster: str) -> None:
 
 def import_ray() -> Any:
     """Return the module of Ray. It does not print the ends of workers and nodes, if it is imported here first."""
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", _ENDS)
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", _END_MESSAGES)
     import ray
 
     return ray
@@ -107,7 +107,7 @@ def import_ray() -> Any:
 
 def _connect(cluster: str) -> Path | None:
     """Connect, and return the folder of a cluster that was started."""
-    from shrinkage._plan._environment import cores  # not at the top: the shell reads this file before TensorFlow
+    from shrinkage._plan._environment import count_cores  # not at the top: the shell reads this file before TensorFlow
 
     ray = import_ray()
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
@@ -120,7 +120,7 @@ def _connect(cluster: str) -> Path | None:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             stack.callback(ray.shutdown)
             # By its address, as else the environment may name a cluster.
-            ray.init(address="local", num_cpus=cores(), include_dashboard=False, _temp_dir=str(folder), **options)
+            ray.init(address="local", num_cpus=count_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
             stack.pop_all()
         return folder
     try:
@@ -173,7 +173,7 @@ def _silence_log() -> Iterator[None]:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
+def _keep_signals() -> Iterator[None]:
     """Restore the handler of SIGTERM, which Ray replaces."""
     if threading.current_thread() is not threading.main_thread():
         yield

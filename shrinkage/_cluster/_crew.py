@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shrinkage import __version__
-from shrinkage._cluster._connection import ClusterError, connect, import_ray, without_colors
+from shrinkage._cluster._connection import ClusterError, connect, import_ray, strip_colors
 from shrinkage._cluster._worker import Share, Worker
 from shrinkage._data._data import Data
-from shrinkage._messages._note import Note, duration
-from shrinkage._plan._environment import environment
+from shrinkage._messages._note import Note, format_duration
+from shrinkage._plan._environment import get_environment
 from shrinkage._progress._reporters import LOGGER
 
 ray = import_ray()
 exceptions = ray.exceptions
-_LOST = (
+_LOSS_ERRORS = (
     exceptions.RayActorError, exceptions.NodeDiedError, exceptions.WorkerCrashedError, exceptions.ObjectLostError,
 )  # fmt: skip
 _MOST_LOSSES = 3
@@ -27,7 +27,7 @@ _MOMENT = 2.0
 """Seconds that processors may take to become free."""
 _LINE_SECONDS, _TIMEOUT_SECONDS = 15.0, 600.0
 """Seconds without a free worker before a line says so, and before the run ends."""
-_OF_MACHINE = ("processor", "cores", "threads", "GPUs", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
+_MACHINE_KEYS = ("processor", "cores", "threads", "GPUs", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
 """Entries of the environment in which workers may differ from this process."""
 
 
@@ -39,7 +39,7 @@ class Call(NamedTuple):
     arguments: tuple[Any, ...] = ()
 
 
-class Sent(NamedTuple):
+class SentProblem(NamedTuple):
     """A problem that was given to Ray: a number, and references to a parcel and to the rows."""
 
     number: int
@@ -58,17 +58,17 @@ class Seat:
     def __init__(self, options: dict[str, Any], threads: int):
         self._options, self._threads = options, threads
         self._worker: Any = None
-        self._problem: tuple[Sent, Any] | None = None
+        self._problem: tuple[SentProblem, Any] | None = None
         self._share: tuple[Share, np.ndarray, Any] | None = None
         self._epochs: list[int] = []
-        self._unread: list[Any] = []  # references to the results of the calls that set the state
-        self._ready: Any = None
-        self._since = 0.0
+        self._unread_results: list[Any] = []  # references to the results of the calls that set the state
+        self._ready_reference: Any = None
+        self._hire_time = 0.0
         self.losses = 0
 
-    def load(self, sent: Sent, decision: Any = None) -> None:
+    def load(self, problem: SentProblem, decision: Any = None) -> None:
         """Give a problem to the worker, with the decision how it is run, if there is one."""
-        self._problem, self._share = (sent, decision), None
+        self._problem, self._share = (problem, decision), None
         if self._worker is not None:
             self._load()
 
@@ -99,39 +99,39 @@ class Seat:
             self._hire()
         return getattr(self._worker, method).remote(*arguments)
 
-    def result(self, reference: Any) -> Any:
+    def get_result(self, reference: Any) -> Any:
         """Return the result of a call, or raise the first error of the calls before it."""
-        while self._unread:
-            ray.get(self._unread.pop(0))
+        while self._unread_results:
+            ray.get(self._unread_results.pop(0))
         return ray.get(reference)
 
     def dismiss(self) -> None:
         """End the worker; the next call hires another."""
         if self._worker is not None:
             ray.kill(self._worker)
-        self._worker, self._unread = None, []
+        self._worker, self._unread_results = None, []
 
     @property
-    def waiting(self) -> float:
+    def waiting_seconds(self) -> float:
         """Seconds since the worker was asked for, 0 if it is there."""
-        if self._worker is None or ray.wait([self._ready], timeout=0)[0]:
+        if self._worker is None or ray.wait([self._ready_reference], timeout=0)[0]:
             return 0.0
-        return time.monotonic() - self._since
+        return time.monotonic() - self._hire_time
 
     def _hire(self) -> None:
         self._worker = ray.remote(Worker).options(**self._options).remote(self._threads, __version__)
-        self._ready, self._since = self._worker.ready.remote(), time.monotonic()
+        self._ready_reference, self._hire_time = self._worker.wait.remote(), time.monotonic()
         self._load()
         self._begin()
 
     def _load(self) -> None:
         if self._problem is not None:
             sent, decision = self._problem
-            self._unread.append(self._worker.load.remote(*sent, decision))
+            self._unread_results.append(self._worker.load.remote(*sent, decision))
 
     def _begin(self) -> None:
         if self._share is not None:
-            self._unread.append(self._worker.start.remote(*self._share, tuple(self._epochs)))
+            self._unread_results.append(self._worker.start.remote(*self._share, tuple(self._epochs)))
 
 
 class Crew:
@@ -148,7 +148,7 @@ class Crew:
         self._options: dict[str, Any] = {}
         self._n_sent = 0
         self._data: tuple[Any, Any] = (None, None)
-        self._first: dict[str, Any] = {}
+        self._first_machine: dict[str, Any] = {}
         self._notes: list[str] = []
         self._began, self._starting = 0.0, 0.0  # seconds
         self._size, self._neighbours = 0, 1
@@ -186,7 +186,7 @@ class Crew:
         each = max(1, min(self.threads, int(max(cpus, default=1))))
         self._options = {"num_cpus": each, "max_restarts": 0, "max_task_retries": 0}
         self._neighbours = max(1, int(max(cpus, default=1)) // each)
-        self._size = max(1, int(_free_processors(sum(cpus))) // each)
+        self._size = max(1, int(_count_free_processors(sum(cpus))) // each)
         self._starting = time.monotonic() - self._began
 
     @property
@@ -197,32 +197,33 @@ class Crew:
         if not self._size or self._starting < rest * others or rest > 10 * self._starting:
             return self._notes
         text = (
-            f"Starting the workers took {duration(self._starting)}, and the rest of the run {duration(rest)}: without "
+            f"Starting the workers took {format_duration(self._starting)}, and the rest of the run "
+            f"{format_duration(rest)}: without "
             f"$cluster this fit would take less."
         )
         return [*self._notes, Note(text)]
 
-    def seat(self, place: int) -> Seat:
+    def get_seat(self, place: int) -> Seat:
         """Return a seat, by its number from 0 to `size` - 1."""
         self._connect()
         while len(self._seats) <= place:
             self._seats.append(Seat(self._options, self.threads))
         return self._seats[place]
 
-    def send(self, parcel: bytes, data: Data) -> Sent:
+    def send(self, parcel: bytes, data: Data) -> SentProblem:
         """Give a problem to Ray. Rows are sent once, if several problems have them."""
         self._connect()
         if self._data[0] is not data:
             self._data = data, ray.put(data)
         self._n_sent += 1
-        return Sent(self._n_sent, ray.put(parcel), self._data[1])
+        return SentProblem(self._n_sent, ray.put(parcel), self._data[1])
 
     def meet(self, seats: Sequence[Seat]) -> None:
         """Wait for new workers; note packages unlike those here, and machines unlike that of the first worker."""
         began, new = time.monotonic(), [seat for seat in seats if seat.is_new]
-        for machine in self.run([Call(seat, "environment") for seat in new]):
-            self._first = self._first or machine
-            here = environment() | {name: self._first[name] for name in _OF_MACHINE}
+        for machine in self.run([Call(seat, "get_environment") for seat in new]):
+            self._first_machine = self._first_machine or machine
+            here = get_environment() | {name: self._first_machine[name] for name in _MACHINE_KEYS}
             differing = [f"{name} {value} for {here[name]}" for name, value in machine.items() if here[name] != value]
             note = f"A worker has {', '.join(differing)}: the last bits of the result may depend on that."
             self._notes += [note] if differing and note not in self._notes else []
@@ -248,20 +249,20 @@ class Crew:
                 place = pending.pop(reference)
                 call = calls[place]
                 try:
-                    results[place] = call.seat.result(reference)
+                    results[place] = call.seat.get_result(reference)
                     call.seat.losses = 0
-                except _LOST as error:
+                except _LOSS_ERRORS as error:
                     _replace(call.seat, error)
                     pending[call.seat.submit(call.method, *call.arguments)] = place
                 except exceptions.OutOfMemoryError as error:
-                    raise MemoryError(f"A worker ran out of memory ({_first_line(error)})") from None
+                    raise MemoryError(f"A worker ran out of memory ({_get_first_line(error)})") from None
                 except exceptions.RayTaskError as error:
-                    raise _cause(error) from None
+                    raise _unwrap_error(error) from None
         return results
 
-    def _wait(self, seats: Sequence[Seat], told: float) -> float:
+    def _wait(self, seats: Sequence[Seat], told_seconds: float) -> float:
         """Say that seats wait for a worker; return for how long that was said."""
-        waiting = [seconds for seat in seats if (seconds := seat.waiting) > _LINE_SECONDS]
+        waiting = [seconds for seat in seats if (seconds := seat.waiting_seconds) > _LINE_SECONDS]
         if not waiting:
             return 0.0
         if max(waiting) > _TIMEOUT_SECONDS:
@@ -272,15 +273,15 @@ class Crew:
                     f"of the run, the same call goes on."
                 )
             )
-        if max(waiting) > 2 * told:
+        if max(waiting) > 2 * told_seconds:
             text = f"Waiting for {len(waiting)} of {len(seats)} workers: the cluster has no free processor."
             LOGGER.warning(text)
             print(f"shrinkage: {text}", file=sys.stderr, flush=True)
             return max(waiting)
-        return told
+        return told_seconds
 
 
-def _free_processors(total: float) -> float:
+def _count_free_processors(total: float) -> float:
     """Return the number of free processors. Those of workers that were just dismissed are free after a moment."""
     until = time.monotonic() + _MOMENT
     while (free := ray.available_resources().get("CPU", 0.0)) < total and time.monotonic() < until:
@@ -292,32 +293,34 @@ def _replace(seat: Seat, error: Exception) -> None:
     """Dismiss a worker that was lost; the next call hires another."""
     if getattr(error, "actor_init_failed", False):
         raise ClusterError(
-            f"A worker of the cluster cannot start: {_last_line(error)}. Every node needs the same versions of Python, "
+            f"A worker of the cluster cannot start: {_get_last_line(error)}. Every node needs the same versions of "
+            "Python, "
             f"Ray and shrinkage as this machine."
         ) from error
     seat.losses += 1
     if seat.losses >= _MOST_LOSSES:
         raise ClusterError(
             Note(
-                f"A worker of the cluster was lost {_MOST_LOSSES} times in the same step ({_first_line(error)}). If "
+                f"A worker of the cluster was lost {_MOST_LOSSES} times in the same step ({_get_first_line(error)}). "
+                "If "
                 f"memory ran out there, give a smaller $max_memory, which each worker may take."
             )
         ) from error
     seat.dismiss()
 
 
-def _cause(error: Any) -> BaseException:
+def _unwrap_error(error: Any) -> BaseException:
     """Return the error that arose in a worker."""
     cause = error.cause
     if isinstance(cause, exceptions.RayError) or not isinstance(cause, BaseException):
-        return ClusterError(f"A worker of the cluster failed:\n{without_colors(error)}")
-    cause.add_note(f"In a worker of the cluster:\n{without_colors(error)}")
+        return ClusterError(f"A worker of the cluster failed:\n{strip_colors(error)}")
+    cause.add_note(f"In a worker of the cluster:\n{strip_colors(error)}")
     return cause
 
 
-def _first_line(error: Exception) -> str:
+def _get_first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")
 
 
-def _last_line(error: Exception) -> str:
+def _get_last_line(error: Exception) -> str:
     return str(error).strip().rpartition("\n")[2].rstrip(".")

@@ -3,7 +3,7 @@
 import math
 
 
-def layout(folds: int, parts: int, workers: int) -> tuple[int, int]:
+def compute_layout(folds: int, parts: int, workers: int) -> tuple[int, int]:
     """Return how many groups of folds, and how many parts, are trained at the same time.
 
     A worker trains one part in one group of folds. The layout has the least number of rounds,
@@ -18,7 +18,7 @@ def layout(folds: int, parts: int, workers: int) -> tuple[int, int]:
         workers: Number of workers.
 
     Example:
-        >>> layout(folds=5, parts=1, workers=2), layout(folds=5, parts=4, workers=2)
+        >>> compute_layout(folds=5, parts=1, workers=2), compute_layout(folds=5, parts=4, workers=2)
         ((2, 1), (1, 2))
     """
     candidates = []

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from shrinkage._cluster._cohort import ClusterCohort
-from shrinkage._cluster._crew import Call, Crew, Sent
-from shrinkage._cluster._layout import layout
+from shrinkage._cluster._crew import Call, Crew, SentProblem
+from shrinkage._cluster._layout import compute_layout
 from shrinkage._cluster._travel import pack
 from shrinkage._messages._note import Note
 from shrinkage._plan._plan import Plan
@@ -40,12 +40,12 @@ class ClusterRunner:
         decision: Mapping[str, Any] | None,
         crew: Crew,
     ):
-        _check(problem)
+        _check_solver(problem)
         self._max_memory, self._crew = max_memory, crew
         self._parcel, decided = pack(problem), None  # refuses models before the cluster is asked
         self._data, self._sent_parcel = problem.training.data, None
         if decision is None:
-            first = crew.seat(0)
+            first = crew.get_seat(0)
             first.load(self._send())
             crew.meet([first])
             [decided] = crew.run([Call(first, "decide", (user_plan, max_memory, crew.neighbours))])
@@ -55,7 +55,7 @@ class ClusterRunner:
         self.search_text = decided.search_text if decided else self._runner.search_text
         self._description = decided.description if decided else self._runner.description
 
-    def _send(self) -> Sent:
+    def _send(self) -> SentProblem:
         self._sent_parcel = self._sent_parcel or self._crew.send(self._parcel, self._data)
         return self._sent_parcel
 
@@ -90,43 +90,43 @@ class ClusterRunner:
         """Train at most `chunk` strengths at a time in a worker from now on."""
         self._runner.shrink(chunk)
 
-    def parts_together(self, folds: int, parts: int) -> int:
+    def count_parallel_parts(self, folds: int, parts: int) -> int:
         """Return how many of the next parts are trained side by side."""
-        return layout(1 if self._on_disk else folds, parts, self._crew.size)[1]
+        return compute_layout(1 if self._is_on_disk else folds, parts, self._crew.size)[1]
 
-    def folds_together(self) -> int:
+    def count_parallel_folds(self) -> int:
         """Return how many folds are trained side by side."""
         parts = math.ceil(self.problem.trained_strengths[0] / self.plan.chunk)
-        return 1 if self._on_disk else layout(self._n_folds, parts, self._crew.size)[0]
+        return 1 if self._is_on_disk else compute_layout(self._n_folds, parts, self._crew.size)[0]
 
-    def for_problem(self, problem: Problem) -> "ClusterRunner":
+    def repeat_plan(self, problem: Problem) -> "ClusterRunner":
         """Return a runner for a related problem that repeats the plan."""
         return ClusterRunner(problem, None, self._max_memory, self.decision, self._crew)
 
-    def cohort(self, *strengths: int) -> ClusterCohort:
+    def make_cohort(self, *strengths: int) -> ClusterCohort:
         """Return the members of all folds, for the number of strengths of each part."""
-        groups = 1 if self._on_disk else layout(self._n_folds, 1, self._crew.size // len(strengths))[0]
-        return self._cohort([range(part[0], part[-1] + 1) for part in _split(self._n_folds, groups)], strengths)
+        groups = 1 if self._is_on_disk else compute_layout(self._n_folds, 1, self._crew.size // len(strengths))[0]
+        return self._make_cohort([range(part[0], part[-1] + 1) for part in _split(self._n_folds, groups)], strengths)
 
-    def cohort_of_all_rows(self, *strengths: int) -> ClusterCohort:
+    def make_full_cohort(self, *strengths: int) -> ClusterCohort:
         """Return the members on all rows, for the number of strengths of each part."""
-        return self._cohort(None, strengths)
+        return self._make_cohort(None, strengths)
 
     @property
-    def _on_disk(self) -> bool:
+    def _is_on_disk(self) -> bool:
         """Whether the rows are on disk. A worker then reads them for all folds at once, as a process does."""
-        return self.problem.stored is not None
+        return self.problem.stored_rows is not None
 
     @property
     def _n_folds(self) -> int:
         return len(self.problem.folds.train)
 
-    def _cohort(self, groups: list[range] | None, strengths: Sequence[int]) -> ClusterCohort:
-        seats = [self._crew.seat(place) for place in range(len(groups or [0]) * len(strengths))]
+    def _make_cohort(self, groups: list[range] | None, strengths: Sequence[int]) -> ClusterCohort:
+        seats = [self._crew.get_seat(place) for place in range(len(groups or [0]) * len(strengths))]
         for seat in seats:
             seat.load(self._send(), self.decision)
         self._crew.meet(seats)
-        held_out = None if self._on_disk else [*self.problem.held_out]
+        held_out = None if self._is_on_disk else [*self.problem.held_out]
         return ClusterCohort(self._crew, groups, strengths, held_out, by_rows=self.problem.training.by_rows)
 
 
@@ -134,7 +134,7 @@ def _split(n: int, groups: int) -> list[np.ndarray]:
     return np.array_split(np.arange(n), groups)
 
 
-def _check(problem: Problem) -> None:
+def _check_solver(problem: Problem) -> None:
     """Refuse problems that workers do not solve."""
     if problem.solver == "exact":
         raise ValueError(Note("$cluster is for training, and the exact solver does not train: leave $cluster out."))

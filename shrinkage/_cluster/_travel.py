@@ -19,18 +19,18 @@ import numpy as np
 from keras import tree
 from ray import cloudpickle
 
-from shrinkage._cluster._connection import without_colors
+from shrinkage._cluster._connection import strip_colors
 from shrinkage._data._data import Data, take
-from shrinkage._host._attributes import held_attributes, store
-from shrinkage._host._compiled import given_loss_weights, given_metrics
-from shrinkage._host._layers import replace_lambdas, sublayers
+from shrinkage._host._attributes import get_attributes, store
+from shrinkage._host._compiled import get_compile_loss_weights, get_compile_metrics
+from shrinkage._host._layers import list_sublayers, replace_lambdas
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._host._random import random_state
+from shrinkage._host._random import keep_random_state
 from shrinkage._messages._note import Note
-from shrinkage._model._behaviour import COMPARED, describe_difference
-from shrinkage._model._template import OWN_LAYERS, Template, configuration
+from shrinkage._model._behaviour import COMPARED_ROWS, describe_difference
+from shrinkage._model._template import PACKAGE_LAYERS, Template, get_optimizer_config
 from shrinkage._problem._problem import Problem
-from shrinkage._weights._kinds import custom_objects
+from shrinkage._weights._kinds import collect_custom_objects
 
 _ADVICE = "Give a function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
 _MOST_CHARACTERS = 500
@@ -53,10 +53,10 @@ class _Model:
 
     def make(self) -> keras.Model:
         """Return the model, compiled."""
-        with tempfile.TemporaryDirectory() as folder, random_state():
+        with tempfile.TemporaryDirectory() as folder, keep_random_state():
             file = Path(folder, "model.keras")
             file.write_bytes(self.file)
-            model: Any = keras.models.load_model(file, OWN_LAYERS | self.classes, compile=False, safe_mode=False)
+            model: Any = keras.models.load_model(file, PACKAGE_LAYERS | self.classes, compile=False, safe_mode=False)
         optimizer, config = self.optimizer
         metrics, weighted = self.metrics
         model.compile(
@@ -89,20 +89,20 @@ def pack(problem: Problem) -> bytes:
         ValueError: If the model cannot be sent.
     """
     training, template = problem.training, problem.training.template
-    rows = take(training.data.x, np.arange(min(COMPARED, training.data.n_rows)))
-    values, nothing = template.source_values(), dict[str, Any](template=None, data=None)
+    rows = take(training.data.x, np.arange(min(COMPARED_ROWS, training.data.n_rows)))
+    values, nothing = template.get_source_values(), dict[str, Any](template=None, data=None)
     bare = replace(problem, training=replace(training, **nothing), **dict[str, Any](selection=None))
-    with _custom_modules_by_value():
+    with _pickle_custom_modules():
         try:
             parcel = _Parcel(
-                bare, template.function or _pack_model(template, with_metrics=problem.stored is not None),
+                bare, template.function or _pack_model(template, with_metrics=problem.stored_rows is not None),
                 template.without_regularizers, values, rows, _predict(template, values, rows),
             )  # fmt: skip
             return _dumps(parcel)
         except UnsupportedVersion:
             raise
         except Exception as error:  # of any class: from Keras, from pickle or from custom code
-            raise _refusal("be sent to", error, is_function=template.is_function) from error
+            raise _make_refusal("be sent to", error, is_function=template.is_function) from error
 
 
 def unpack(parcel: bytes, data: Data) -> Problem:
@@ -113,7 +113,7 @@ def unpack(parcel: bytes, data: Data) -> Problem:
             there.
     """
     sent: _Parcel = cloudpickle.loads(parcel)
-    stored = sent.problem.stored
+    stored = sent.problem.stored_rows
     if stored is not None and not stored.spool.is_complete:
         text = f"The rows are on disk, in {stored.spool.folder}, and a node of $cluster does not have this folder."
         raise ValueError(Note(f"{text} Set TMPDIR to a folder that all nodes share, or give more $max_memory."))
@@ -128,7 +128,7 @@ def unpack(parcel: bytes, data: Data) -> Problem:
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: from Keras or from custom code
-        raise _refusal("be made in", error, is_function=is_function) from error
+        raise _make_refusal("be made in", error, is_function=is_function) from error
     if difference:
         advice = "" if is_function else f" {_ADVICE}"
         raise ValueError(Note(f"`model` predicts differently in the workers of $cluster.{advice}"))
@@ -136,12 +136,12 @@ def unpack(parcel: bytes, data: Data) -> Problem:
 
 
 def _predict(template: Template, values: list[np.ndarray], rows: Any) -> list[np.ndarray]:
-    model = template.trained_part(template.model(values))
+    model = template.get_trained_part(template.make_model(values))
     return [keras.ops.convert_to_numpy(output) for output in tree.flatten(model(rows, training=False))]
 
 
-def _refusal(action: str, error: Exception, *, is_function: bool) -> ValueError:
-    reason = " ".join(without_colors(error).split()) or type(error).__name__
+def _make_refusal(action: str, error: Exception, *, is_function: bool) -> ValueError:
+    reason = " ".join(strip_colors(error).split()) or type(error).__name__
     if len(reason) > _MOST_CHARACTERS:  # Keras says the cause at the end
         reason = f"{reason[: _MOST_CHARACTERS // 2]} ... {reason[-_MOST_CHARACTERS // 2 :]}"
     advice = "" if is_function else f" {_ADVICE}"
@@ -150,8 +150,8 @@ def _refusal(action: str, error: Exception, *, is_function: bool) -> ValueError:
 
 def _pack_model(template: Template, *, with_metrics: bool) -> _Model:
     """Return the model of a template in parts."""
-    source, copy = template.source, template.model(template.source_values())
-    classes = custom_objects(source)
+    source, copy = template.source, template.make_model(template.get_source_values())
+    classes = collect_custom_objects(source)
     classes |= {keras.saving.get_registered_name(code): code for code in classes.values()}
 
     def name_lambda(function: Any) -> Any:
@@ -161,16 +161,16 @@ def _pack_model(template: Template, *, with_metrics: bool) -> _Model:
         named = _rename(function, f"shrinkage_lambda_{len(classes)}")
         return classes.setdefault(named.__name__, named)
 
-    for layer in sublayers(copy):
+    for layer in list_sublayers(copy):
         if isinstance(layer, keras.layers.Lambda):
             replace_lambdas(layer, name_lambda)
     copy.compiled = False  # a custom loss may not have a configuration
     with tempfile.TemporaryDirectory() as folder:
         copy.save(file := Path(folder, "model.keras"))
         content = file.read_bytes()
-    optimizer = type(source.optimizer), configuration(source.optimizer)
-    metrics = given_metrics(source) if with_metrics else (None, None)
-    return _Model(content, classes, optimizer, source.loss, given_loss_weights(source), metrics)
+    optimizer = type(source.optimizer), get_optimizer_config(source.optimizer)
+    metrics = get_compile_metrics(source) if with_metrics else (None, None)
+    return _Model(content, classes, optimizer, source.loss, get_compile_loss_weights(source), metrics)
 
 
 def _rename(function: FunctionType, name: str) -> FunctionType:
@@ -186,7 +186,7 @@ class _Pickler(cloudpickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, keras.Loss):
-            return _make_loss, (type(obj), held_attributes(obj))
+            return _make_loss, (type(obj), get_attributes(obj))
         if isinstance(obj, keras.Metric):
             return _make_metric, (type(obj), obj.get_config())
         return super().reducer_override(obj)
@@ -209,7 +209,7 @@ def _dumps(value: Any) -> bytes:
 
 
 @contextmanager
-def _custom_modules_by_value() -> Iterator[None]:
+def _pickle_custom_modules() -> Iterator[None]:
     """Pickle what modules of the user define by value: a worker may not have their files."""
     modules = [module for module in list(sys.modules.values()) if _is_of_user(module)]
     for module in modules:

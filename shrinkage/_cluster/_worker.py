@@ -51,14 +51,14 @@ class Worker:
         self._cohort: Any = None
         self._share: Share | None = None
 
-    def ready(self) -> None:
+    def wait(self) -> None:
         """Return when all earlier calls are done."""
 
-    def environment(self) -> dict[str, Any]:
+    def get_environment(self) -> dict[str, Any]:
         """Return the packages and the machine."""
-        from shrinkage._plan._environment import environment
+        from shrinkage._plan._environment import get_environment
 
-        return environment()
+        return get_environment()
 
     def load(self, number: int, parcel: bytes, data: Any, decision: Mapping[str, Any] | None) -> None:
         """Take over a problem.
@@ -87,10 +87,10 @@ class Worker:
             max_memory: The bytes that a worker may take; None for a share of half of the free memory.
             neighbours: Number of workers on a machine, which share its memory.
         """
-        from shrinkage._data._memory import memory_limit
+        from shrinkage._data._memory import read_memory_limit
         from shrinkage._plan._runner import Runner
 
-        limit = memory_limit(None) / neighbours if max_memory is None else max_memory
+        limit = read_memory_limit(None) / neighbours if max_memory is None else max_memory
         self._runner = runner = Runner(self._problem, user_plan, limit)
         return Decision(runner.decision, runner.description, runner.search_text)
 
@@ -103,33 +103,33 @@ class Worker:
             state: A state to go on from, or None.
             epochs: The epochs to train again, after the state of a worker that was lost.
         """
-        with _memory_errors():
+        with _raise_memory_error():
             if share != self._share:
                 self._cohort = self._share = None  # frees the memory first
-                self._cohort, self._share = self._make(share), share
+                self._cohort, self._share = self._make_cohort(share), share
             self._cohort.start(lam)
             if state is not None:
                 self._cohort.restore(state)
             for epoch in epochs:
                 self._cohort.train_epoch(epoch)
 
-    def _make(self, share: Share) -> Any:
+    def _make_cohort(self, share: Share) -> Any:
         if share.folds is None:
-            return self._runner.cohort_of_all_rows(share.strengths)
-        return self._runner.cohort(share.strengths, folds=range(*share.folds))
+            return self._runner.make_full_cohort(share.strengths)
+        return self._runner.make_cohort(share.strengths, folds=range(*share.folds))
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of the cohort."""
-        with _memory_errors():
+        with _raise_memory_error():
             return getattr(self._cohort, method)(*arguments)
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def _raise_memory_error() -> Iterator[None]:
     """Raise `MemoryError` if memory runs out: errors of TensorFlow do not travel."""
-    from shrinkage._cohort._tensorflow import out_of_memory
+    from shrinkage._cohort._tensorflow import get_memory_errors
 
     try:
         yield
-    except out_of_memory() as error:
+    except get_memory_errors() as error:
         raise MemoryError(str(error).partition("\n")[0]) from None

@@ -9,28 +9,28 @@ from keras import ops, tree
 
 from shrinkage._cohort._rules._registry import Rule
 from shrinkage._cohort._state import State
-from shrinkage._cohort._unroll import Members
-from shrinkage._host._layers import call_signature
+from shrinkage._cohort._unroll import MemberTensor
+from shrinkage._host._layers import get_call_signature
 
 
-def arguments_for(rule: Rule, layer: keras.Layer, args: Any, kwargs: Any) -> dict[str, Any] | None:
+def bind_arguments(rule: Rule, layer: keras.Layer, args: Any, kwargs: Any) -> dict[str, Any] | None:
     """Return the arguments of a call by name, in order, or None if the rule does not support one of them.
 
     A rule takes the layer's first argument and `training` by position, and further arguments by name. As in
     `Layer.__call__`, the mask of a tensor becomes the argument `mask` if the layer takes one tensor, and `query_mask`
     and so on if it takes several.
     """
-    signature = call_signature(layer)
+    signature = get_call_signature(layer)
     bound = signature.bind(*args, **kwargs).arguments
     # A graph may have recorded a default value of `training`. As in Keras, the value of the model's call replaces it.
     arguments = {name: value for name, value in bound.items() if value is not None and name != "training"}
     tensors = [
-        name for name, value in arguments.items() if any(isinstance(leaf, Members) for leaf in tree.flatten(value))
+        name for name, value in arguments.items() if any(isinstance(leaf, MemberTensor) for leaf in tree.flatten(value))
     ]
     for name in tensors:
         mask_name = "mask" if len(tensors) == 1 else f"{name}_mask"
         if mask_name in signature.parameters and mask_name not in arguments:
-            masks = tree.map_structure(_mask, arguments[name])
+            masks = tree.map_structure(_get_mask, arguments[name])
             if any(mask is not None for mask in tree.flatten(masks)):
                 arguments[mask_name] = masks
     accepted = list(inspect.signature(rule).parameters)[4:]
@@ -45,26 +45,28 @@ def apply(rule: Rule, layer: keras.Layer, arguments: dict[str, Any], state: Stat
     y = rule(
         layer,
         state.in_precision_of(layer) if layer.autocast else state,
-        _tensors(layer, x),
+        _cast_tensors(layer, x),
         training,
-        **{name: _tensors(layer, arguments[name]) for name in others},
+        **{name: _cast_tensors(layer, arguments[name]) for name in others},
     )
     masks = None
     if layer.supports_masking:
-        input_masks = _tensors(layer, arguments["mask"]) if "mask" in arguments else tree.map_structure(_mask, x)
-        masks = layer.compute_mask(_tensors(layer, x), input_masks)
+        input_masks = (
+            _cast_tensors(layer, arguments["mask"]) if "mask" in arguments else tree.map_structure(_get_mask, x)
+        )
+        masks = layer.compute_mask(_cast_tensors(layer, x), input_masks)
     if not tree.is_nested(y):
-        return Members(y, masks)
+        return MemberTensor(y, masks)
     leaves = tree.flatten(y)
     output_masks = [] if masks is None else tree.flatten(masks)  # may be shorter than `leaves`
-    return tree.pack_sequence_as(y, [Members(leaf, mask) for leaf, mask in zip_longest(leaves, output_masks)])
+    return tree.pack_sequence_as(y, [MemberTensor(leaf, mask) for leaf, mask in zip_longest(leaves, output_masks)])
 
 
-def _tensors(layer: keras.Layer, value: Any) -> Any:
+def _cast_tensors(layer: keras.Layer, value: Any) -> Any:
     """Return the tensors of an argument, cast to the layer's compute dtype as `Layer.__call__` would cast them."""
 
     def tensor(leaf: Any) -> Any:
-        if not isinstance(leaf, Members):
+        if not isinstance(leaf, MemberTensor):
             return leaf
         is_float = "float" in keras.backend.standardize_dtype(leaf.value.dtype)
         return ops.cast(leaf.value, layer.compute_dtype) if layer.autocast and is_float else leaf.value
@@ -72,5 +74,5 @@ def _tensors(layer: keras.Layer, value: Any) -> Any:
     return tree.map_structure(tensor, value)
 
 
-def _mask(leaf: Any) -> Any:
-    return leaf.mask if isinstance(leaf, Members) else None
+def _get_mask(leaf: Any) -> Any:
+    return leaf.mask if isinstance(leaf, MemberTensor) else None

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from shrinkage._cohort._initial import Moments, initial_values, origins
-from shrinkage._cohort._tensorflow import Engine, tensors, threads
-from shrinkage._data._data import Data, TargetUnits, batch_rows, batches_of, random_seeds
+from shrinkage._cohort._initial import Moments, list_origins, make_initial_values
+from shrinkage._cohort._tensorflow import Engine, count_threads, to_tensors
+from shrinkage._data._data import Data, TargetUnits, make_random_seeds, select_batch_rows, size_batches
 from shrinkage._problem._problem import Training
 
 
@@ -101,14 +101,14 @@ class Cohort:
         self.training, self.engine, self._evaluated_rows = training, engine, evaluated_rows
         self._train, self._held_out, self.numbers, self._target = train, held_out, numbers, target
         self._train_scored, data = train_scored, training.data
-        self._data = self.fold_tensors(data)
-        self._initial_values = initial_values(
+        self._data = self.make_fold_tensors(data)
+        self._initial_values = make_initial_values(
             training.template, data, train, numbers, seed=training.seed, init=training.init, moments=moments
         )
-        self._origins = origins(training.penalty.toward, training.template, self._initial_values)
+        self._origins = list_origins(training.penalty.toward, training.template, self._initial_values)
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))
-        self._batches = [batches_of(len(rows), training.batch_size) for rows in train]
+        self._batches = [size_batches(len(rows), training.batch_size) for rows in train]
 
     @property
     def strengths(self) -> int:
@@ -124,16 +124,16 @@ class Cohort:
         """Start training from the initial values, at strengths (f, s)."""
         self._lam = lam
         pairs = zip(self._initial_values, self._origins, strict=True)
-        self._members = [self.engine.initial_members(values, origin) for values, origin in pairs]
+        self._members = [self.engine.make_initial_members(values, origin) for values, origin in pairs]
         self._compile()
 
-    def state(self) -> list[list[np.ndarray]]:
+    def get_state(self) -> list[list[np.ndarray]]:
         """Return the values of all members between two epochs, with the slots of the optimizer: a list per fold."""
         return [[keras.ops.convert_to_numpy(value) for value in members] for members in self._members]
 
     def restore(self, state: list[list[np.ndarray]]) -> None:
         """Go on from a `state`, after `start` at the same strengths."""
-        self._members = [[tensors(value) for value in members] for members in state]
+        self._members = [[to_tensors(value) for value in members] for members in state]
 
     def _compile(self) -> None:
         """Compile training and evaluation in parallel, without taking a step: XLA's compiler does not fill two cores.
@@ -143,19 +143,19 @@ class Cohort:
         """
         shapes: dict[tuple[int, ...], int] = {}
         for f, (_, size) in enumerate(self._batches):
-            shapes.setdefault((self.training.data.n_rows, size, self._most_steps(f), self._evaluated_rows), f)
+            shapes.setdefault((self.training.data.n_rows, size, self._compute_max_steps(f), self._evaluated_rows), f)
         new_folds = [f for shape, f in shapes.items() if shape not in self.engine.compiled]
         if not new_folds:
             return
         with ThreadPoolExecutor(2) as pool:
-            jobs = [pool.submit(self._score_rows, 0, rows) for rows in self._parts(self._held_out[0])[:1]]
+            jobs = [pool.submit(self._score_rows, 0, rows) for rows in self._split_rows(self._held_out[0])[:1]]
             for f in new_folds:
                 self._step(f, epoch=0, steps=0)
             for job in jobs:
                 job.result()
         self.engine.compiled.update(shapes)
 
-    def _most_steps(self, f: int) -> int:
+    def _compute_max_steps(self, f: int) -> int:
         """Return the number of steps in the compiled shape, which does not depend on the number of training rows."""
         return math.ceil(self.training.data.n_rows / self._batches[f][1])
 
@@ -170,13 +170,13 @@ class Cohort:
             self._members[f], diverged = step(f)  # frees the fold's members before the step, while other folds train
             return diverged
 
-        results = self.each_fold(advance, self.engine.training.xla)
+        results = self.map_folds(advance, self.engine.training.xla)
         return np.stack([keras.ops.convert_to_numpy(diverged) for diverged in results])
 
     def time_steps(self, steps: int) -> float:
         """Return the seconds for a number of steps of all folds, at most an epoch; the members do not change."""
         began = time.perf_counter()
-        for _, diverged in self.each_fold(
+        for _, diverged in self.map_folds(
             lambda f: self._step(f, 0, min(steps, self._batches[f][0])), self.engine.training.xla
         ):
             keras.ops.convert_to_numpy(diverged)
@@ -184,16 +184,16 @@ class Cohort:
 
     def time_scores(self) -> float:
         """Return the seconds in which all folds score as many rows as are scored together."""
-        parts = [self._parts(rows)[0] for rows in self._held_out]
+        parts = [self._split_rows(rows)[0] for rows in self._held_out]
         began = time.perf_counter()
-        self.each_fold(lambda f: self._score_rows(f, parts[f]), self.engine.evaluation.xla)
+        self.map_folds(lambda f: self._score_rows(f, parts[f]), self.engine.evaluation.xla)
         return time.perf_counter() - began
 
     def _step(self, f: int, epoch: int, steps: int) -> tuple[list[Any], Any]:
         key = {"seed": self.training.seed, "fold": self.numbers[f], "epoch": epoch}
         of_epoch, size = self._batches[f]
-        batches = batch_rows(self._train[f], **key, steps=of_epoch, batch_size=size)
-        seeds = random_seeds(**key, count=len(self.engine.seeds))
+        batches = select_batch_rows(self._train[f], **key, steps=of_epoch, batch_size=size)
+        seeds = make_random_seeds(**key, count=len(self.engine.seeds))
         return self.step_on(f, self._data[f], batches[:steps], seeds)
 
     def step_on(self, f: int, data: tuple[Any, Any, Any], batches: np.ndarray, seeds: np.ndarray) -> Any:
@@ -205,16 +205,16 @@ class Cohort:
             batches: Rows of `data`, (steps, batch).
             seeds: Seeds of the random layers.
         """
-        rows = np.zeros((self._most_steps(f), self._batches[f][1]), np.int32)
+        rows = np.zeros((self._compute_max_steps(f), self._batches[f][1]), np.int32)
         rows[: len(batches)] = batches
         return self.engine.train(self._members[f], *data, rows, seeds, self._lam[f], np.int32(len(batches)))
 
-    def fold_tensors(self, data: Data) -> list[tuple[Any, Any, Any]]:
+    def make_fold_tensors(self, data: Data) -> list[tuple[Any, Any, Any]]:
         """Return inputs, targets in the units of each fold, and weights as tensors, for each fold."""
-        x, weight = tensors(data.x), tensors(data.weight)
+        x, weight = to_tensors(data.x), to_tensors(data.weight)
         if self._target is None:
-            return [(x, tensors(data.y), weight)] * len(self._train)
-        return [(x, tensors(self._target.standardize(data.y, f)), weight) for f in range(len(self._train))]
+            return [(x, to_tensors(data.y), weight)] * len(self._train)
+        return [(x, to_tensors(self._target.standardize(data.y, f)), weight) for f in range(len(self._train))]
 
     def evaluate(self) -> Evaluation:
         """Score all members: one forward pass serves held-out and training loss."""
@@ -222,13 +222,13 @@ class Cohort:
 
     def score_folds(self) -> list[FoldScores]:
         """Return the scores of each fold, which `gather` joins."""
-        return self.each_fold(self._score_fold, self.engine.evaluation.xla)
+        return self.map_folds(self._score_fold, self.engine.evaluation.xla)
 
     def _score_fold(self, f: int) -> FoldScores:
         weight = self.training.data.weight.astype(np.float64)
         held_loss, train_loss, predictions = self._score(f)
-        cv_loss = _means(held_loss, weight[self._held_out[f]])
-        return FoldScores(cv_loss, _means(train_loss, weight[self._train_scored[f]]), held_loss, predictions)
+        cv_loss = _compute_means(held_loss, weight[self._held_out[f]])
+        return FoldScores(cv_loss, _compute_means(train_loss, weight[self._train_scored[f]]), held_loss, predictions)
 
     def _score(self, f: int) -> tuple[np.ndarray, np.ndarray, Any]:
         """Score the members of a fold.
@@ -250,7 +250,7 @@ class Cohort:
 
         The parts that are scored together are written to their places: a list of them would take the memory again.
         """
-        first, *parts = [part for rows in sets for part in self._parts(rows)]
+        first, *parts = [part for rows in sets for part in self._split_rows(rows)]
         found = self._score_rows(f, first, data)
         losses = _allocate(found[0], sum(map(len, sets)))
         whole = losses, keras.tree.map_structure(lambda value: _allocate(value, n_predicted), found[1])
@@ -261,7 +261,7 @@ class Cohort:
             start += len(part)
         return whole if self._target is None else self._target.restore(*whole, f)
 
-    def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
+    def _split_rows(self, rows: np.ndarray) -> list[np.ndarray]:
         """Split rows into the parts that are scored together."""
         size = self._evaluated_rows if self.training.by_rows else self.training.batch_size
         return [rows[start : start + size] for start in range(0, len(rows), size)]
@@ -271,9 +271,9 @@ class Cohort:
         # The last part is padded to the compiled shape, unless the padding would change the loss of the other rows.
         padded = np.resize(rows, self._evaluated_rows) if self.training.by_rows else rows
         scores = self.engine.evaluate(self._members[f], *(data or self._data[f]), padded.astype(np.int32))
-        return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], scores)
+        return keras.tree.map_structure(lambda value: _to_numpy(value)[:, : len(rows)], scores)
 
-    def scores_on(self, f: int, data: tuple[Any, Any, Any], rows: np.ndarray) -> tuple[np.ndarray, Any]:
+    def score_on(self, f: int, data: tuple[Any, Any, Any], rows: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on some rows (b,), at least one.
 
         Args:
@@ -283,13 +283,13 @@ class Cohort:
         """
         return self._score_sets(f, [rows], len(rows), data)
 
-    def each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
+    def map_folds(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
         """Call with the index of each fold, in parallel if XLA compiled the steps: small steps keep one core busy.
 
         Without XLA the folds run one after another. TensorFlow then uses all cores for an operation, and it may fail if
         a function runs twice at the same time: rewritten sums (`AccumulateNV2`) have the same name in both runs.
         """
-        pool, waits = ThreadPoolExecutor(side_by_side(len(self._train), xla)), True
+        pool, waits = ThreadPoolExecutor(count_parallel_folds(len(self._train), xla)), True
         try:
             return list(pool.map(call, range(len(self._train))))
         except KeyboardInterrupt:  # the caller does not wait for the epochs of the folds in training
@@ -298,16 +298,16 @@ class Cohort:
         finally:
             pool.shutdown(waits, cancel_futures=True)
 
-    def predictions(self, f: int, rows: np.ndarray) -> Any:
+    def predict(self, f: int, rows: np.ndarray) -> Any:
         """Return the predictions of a fold's members for a few rows, a tree of (s, b, ...), in the units of training.
 
         For a model that mixes rows, a new number of rows is compiled again.
         """
         return self._score_rows(f, rows)[1]
 
-    def values(self, f: int, s: int) -> list[np.ndarray]:
+    def get_values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
-        return self.engine.values(self._members[f], s, [value[0] for value in self._initial_values[f]])
+        return self.engine.get_values(self._members[f], s, [value[0] for value in self._initial_values[f]])
 
 
 def gather(folds: list[FoldScores], held_out: Sequence[np.ndarray], *, by_rows: bool) -> Evaluation:
@@ -331,21 +331,21 @@ def gather(folds: list[FoldScores], held_out: Sequence[np.ndarray], *, by_rows: 
     )
 
 
-def side_by_side(folds: int, xla: bool) -> int:
+def count_parallel_folds(folds: int, xla: bool) -> int:
     """Return the number of folds that run in parallel: no more than the threads that TensorFlow may use."""
-    return min(folds, threads()) if xla else 1
+    return min(folds, count_threads()) if xla else 1
 
 
-def _means(losses: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _compute_means(losses: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return the weighted mean of each strength's losses (s, n), (s,); one at a time, as the products are float64."""
     counts = weight > 0
     with np.errstate(invalid="ignore", over="ignore"):  # from members that diverge
         return np.array([np.average(loss[counts], weights=weight[counts]) for loss in losses])
 
 
-def _allocate(found: np.ndarray, n_rows: int) -> np.ndarray:
+def _allocate(values: np.ndarray, n_rows: int) -> np.ndarray:
     """Return an array (s, n_rows, ...) for values of some rows, (s, b, ...)."""
-    return np.empty((found.shape[0], n_rows, *found.shape[2:]), found.dtype)
+    return np.empty((values.shape[0], n_rows, *values.shape[2:]), values.dtype)
 
 
 def _write(start: int, whole: np.ndarray, part: np.ndarray) -> None:
@@ -354,7 +354,7 @@ def _write(start: int, whole: np.ndarray, part: np.ndarray) -> None:
     whole[:, start : start + part.shape[1]] = part[:, :room]
 
 
-def _numpy(value: Any) -> np.ndarray:
+def _to_numpy(value: Any) -> np.ndarray:
     """Convert a tensor to an array, in float32 if NumPy does not support the dtype."""
     array = keras.ops.convert_to_numpy(value)
     return array if array.dtype.kind == "f" else array.astype(np.float32)

@@ -16,12 +16,12 @@ import keras
 from keras import layers, ops, tree
 
 from shrinkage._cohort import _operations
-from shrinkage._cohort._apply import apply, arguments_for
-from shrinkage._cohort._rules._registry import fold_members, is_built_in_activation, rule_for, unfold_members
+from shrinkage._cohort._apply import apply, bind_arguments
+from shrinkage._cohort._rules._registry import find_rule, fold_members, is_built_in_activation, unfold_members
 from shrinkage._cohort._state import State
-from shrinkage._cohort._unroll import Members, unroll
-from shrinkage._host._graphs import Functional, graph_of, run_through_graph
-from shrinkage._host._tensors import mask_of, set_mask
+from shrinkage._cohort._unroll import MemberTensor, unroll
+from shrinkage._host._graphs import Functional, get_graph, run_through_graph
+from shrinkage._host._tensors import get_mask, set_mask
 from shrinkage._model._losses import carry_logits
 
 # Layers without weights, seeds and losses, where each output row depends only on the same input row. This is a list
@@ -48,17 +48,17 @@ _GRAPH_CALLS = (keras.Sequential.call, Functional.call)
 
 def forward(model: keras.Model, state: State, x: Any, training: bool) -> Any:
     """Return the predictions (f, s, batch, ...) of all members for inputs `x` (f, 1, batch, ...); both may be trees."""
-    outputs = _run(model, state, training)(tree.map_structure(Members, x))
+    outputs = _run(model, state, training)(tree.map_structure(MemberTensor, x))
     return tree.map_structure(lambda leaf: leaf.value, outputs)
 
 
 def run_mode(operation: Any, xla: bool = True) -> str:
     """Return how a node runs with or without XLA: "rule", "merge", "operation", "graph" or "unroll"."""
-    if isinstance(operation, keras.Model) and type(operation).call in _GRAPH_CALLS and graph_of(operation) is not None:
+    if isinstance(operation, keras.Model) and type(operation).call in _GRAPH_CALLS and get_graph(operation) is not None:
         return "graph"
     if not isinstance(operation, keras.Layer):
         return "operation" if _operations.runs(operation) else "unroll"
-    if rule_for(operation, xla) is not None:
+    if find_rule(operation, xla) is not None:
         return "rule"
     return "merge" if _is_row_wise(operation) else "unroll"
 
@@ -72,30 +72,30 @@ def _is_row_wise(layer: Any) -> bool:
     return is_known and holds_nothing and xla_has_it
 
 
-def nodes(model: Any) -> Iterator[Any]:
+def iterate_operations(model: Any) -> Iterator[Any]:
     """Yield the operations of a model's graph, including the operations of nested models instead of the models."""
     if run_mode(model) != "graph":
         yield model
         return
-    for operation in graph_of(model).operations:
+    for operation in get_graph(model).operations:
         if not isinstance(operation, layers.InputLayer):
-            yield from nodes(operation)
+            yield from iterate_operations(operation)
 
 
 def _run(operation: Any, state: State, training: bool) -> Any:
     """Return a function that calls `operation` on `Members`."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        mode, rule = run_mode(operation, state.xla), rule_for(operation, state.xla)
+        mode, rule = run_mode(operation, state.xla), find_rule(operation, state.xla)
         if mode == "graph":
-            graph = graph_of(operation)
-            inputs = _in_order(graph, *args, **kwargs)
+            graph = get_graph(operation)
+            inputs = _order_inputs(graph, *args, **kwargs)
             return run_through_graph(graph, inputs, lambda node: _run(node, state, training))
         if mode == "rule" and rule is not None:
-            arguments = arguments_for(rule, operation, args, kwargs)
+            arguments = bind_arguments(rule, operation, args, kwargs)
             if arguments is not None:
                 return apply(rule, operation, arguments, state, training)
-        if mode == "operation" and (output := _operations.run(operation, args, kwargs)) is not None:
+        if mode == "operation" and (output := _operations.run_operation(operation, args, kwargs)) is not None:
             return output
         if mode == "merge":
             return _merge(operation, args, kwargs)
@@ -115,13 +115,13 @@ def _spread(parts: list[Any]) -> Iterator[Any]:
     shape = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
     for part, own_shape in zip(parts, shapes, strict=True):
         spread = ops.broadcast_to(ops.reshape(part, own_shape), shape)
-        set_mask(spread, mask_of(part))
+        set_mask(spread, get_mask(part))
         yield spread
 
 
-def _in_order(graph: Any, inputs: Any, **ignored: Any) -> list[Any]:
+def _order_inputs(graph: Any, inputs: Any, **ignored_arguments: Any) -> list[Any]:
     """Return the inputs of a graph in the order of the graph; as in Keras, a dictionary may stand for a list."""
-    del ignored  # `training` and so on: `_run` passes them to the nodes
+    del ignored_arguments  # `training` and so on: `_run` passes them to the nodes
     if isinstance(inputs, dict) and not isinstance(graph.input, dict):
         return [inputs[tensor.name] for tensor in graph.inputs]
     return tree.flatten(inputs)
@@ -129,11 +129,11 @@ def _in_order(graph: Any, inputs: Any, **ignored: Any) -> list[Any]:
 
 def _merge(operation: Any, args: Any, kwargs: Any) -> Any:
     """Call a row-wise layer once, with the member axes folded into the batch."""
-    leaves = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, Members)]
+    leaves = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, MemberTensor)]
     members = max(leaf.value.shape[0] for leaf in leaves), max(leaf.value.shape[1] for leaf in leaves)
 
     def fold_leaf(leaf: Any) -> Any:
-        if not isinstance(leaf, Members):
+        if not isinstance(leaf, MemberTensor):
             return leaf
         tensor = fold_members(leaf.value, members)
         if leaf.mask is not None:
@@ -143,9 +143,9 @@ def _merge(operation: Any, args: Any, kwargs: Any) -> Any:
     def unfold(value: Any) -> Any:
         return unfold_members(value, members)
 
-    def unfold_output(output: Any) -> Members:
-        mask = mask_of(output)
-        return Members(carry_logits(output, unfold(output), unfold), None if mask is None else unfold(mask))
+    def unfold_output(output: Any) -> MemberTensor:
+        mask = get_mask(output)
+        return MemberTensor(carry_logits(output, unfold(output), unfold), None if mask is None else unfold(mask))
 
     args, kwargs = tree.map_structure(fold_leaf, (args, kwargs))
     if isinstance(operation, (layers.Add, layers.Average)) and len({tuple(part.shape) for part in args[0]}) > 1:

@@ -8,7 +8,13 @@ import numpy as np
 
 from shrinkage._cohort._forward import run_mode
 from shrinkage._data._data import Data, take
-from shrinkage._host._layers import inbound_nodes, own_trainable, reduced_axes, seed_generators, sublayers
+from shrinkage._host._layers import (
+    get_direct_trainable_variables,
+    get_reduced_axes,
+    list_inbound_nodes,
+    list_seed_generators,
+    list_sublayers,
+)
 from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._model._template import Template
 
@@ -18,7 +24,7 @@ Moments = list[Statistics]
 """The statistics of each adapted layer."""
 
 
-def initial_values(
+def make_initial_values(
     template: Template,
     data: Data,
     train: Sequence[np.ndarray],
@@ -41,23 +47,23 @@ def initial_values(
             rows.
     """
     if init == "keep":
-        drawn = [template.source_values()] * len(train)
+        drawn = [template.get_source_values()] * len(train)
     else:
-        drawn = [template.fresh_values((seed, number)) for number in numbers]
+        drawn = [template.make_fresh_values((seed, number)) for number in numbers]
     index = {id(variable): i for i, variable in enumerate(template.network.variables)}
     folds = [[value[None] for value in values] for values in drawn]
     if moments is None:
         moments = [[]] * len(train)
-        if adapted_layers(template.network):  # else a copy of all training rows would be in vain
-            moments = [input_moments(template.network, take(data.x, rows), data.weight[rows]) for rows in train]
+        if find_adapted_layers(template.network):  # else a copy of all training rows would be in vain
+            moments = [compute_input_moments(template.network, take(data.x, rows), data.weight[rows]) for rows in train]
     for values, of_layers in zip(folds, moments, strict=True):
-        for (layer, _), statistics in zip(adapted_layers(template.network), of_layers, strict=True):
-            for variable, value in zip(*_state(layer, statistics), strict=True):
+        for (layer, _), statistics in zip(find_adapted_layers(template.network), of_layers, strict=True):
+            for variable, value in zip(*_get_adapted_state(layer, statistics), strict=True):
                 values[index[id(variable)]] = value[None].astype(variable.dtype)
     return folds
 
 
-def _state(layer: Any, statistics: tuple[np.ndarray, ...]) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
+def _get_adapted_state(layer: Any, statistics: tuple[np.ndarray, ...]) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
     """Return the variables of an adapted layer, and their values."""
     if isinstance(layer, TableNormalization):
         return layer.statistics, statistics
@@ -66,7 +72,7 @@ def _state(layer: Any, statistics: tuple[np.ndarray, ...]) -> tuple[Sequence[Any
     return (layer.adapt_mean, layer.adapt_variance), (mean, np.where(variance == 0, 1.0, variance))
 
 
-def input_moments(network: keras.Model, x: Any, weight: np.ndarray) -> Moments:
+def compute_input_moments(network: keras.Model, x: Any, weight: np.ndarray) -> Moments:
     """Return the statistics of the inputs of each adapted layer, for some rows.
 
     Args:
@@ -76,12 +82,12 @@ def input_moments(network: keras.Model, x: Any, weight: np.ndarray) -> Moments:
     """
     inputs = keras.tree.flatten(x)
     return [
-        _moments(layer, np.concatenate([inputs[place] for place in places]), np.tile(weight, len(places)))
-        for layer, places in adapted_layers(network)
+        _compute_moments(layer, np.concatenate([inputs[place] for place in places]), np.tile(weight, len(places)))
+        for layer, places in find_adapted_layers(network)
     ]
 
 
-def origins(
+def list_origins(
     toward: Any, template: Template, initial: Sequence[Sequence[np.ndarray]]
 ) -> list[list[np.ndarray]] | list[None]:
     """Return for each fold the values towards which the penalty draws the trainable variables, or None for 0.
@@ -106,7 +112,7 @@ def origins(
     return [targets] * len(initial)
 
 
-def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
+def find_adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
     """Return the normalization layers that are adapted to each fold, with the indices of their inputs.
 
     A layer is adapted if it is applied only to inputs of the model. It has several indices if several inputs share it.
@@ -118,17 +124,17 @@ def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
     for layer in network.layers:
         is_adapted = isinstance(layer, keras.layers.Normalization) and layer.input_mean is None
         if is_adapted or isinstance(layer, TableNormalization):
-            seen = {places.get(id(tensor), -1) for node in inbound_nodes(layer) for tensor in node.input_tensors}
+            seen = {places.get(id(tensor), -1) for node in list_inbound_nodes(layer) for tensor in node.input_tensors}
             if seen and -1 not in seen:
                 found.append((layer, sorted(seen)))
     return found
 
 
-def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
+def _compute_moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return the weighted mean and variance of inputs, as in glmnet; `Normalization.adapt` does not support weights."""
     if isinstance(layer, TableNormalization):
-        return layer.fitted(x, weight)
-    axes = reduced_axes(layer)
+        return layer.compute_statistics(x, weight)
+    axes = get_reduced_axes(layer)
     if not np.ptp(weight):
         mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
     else:
@@ -142,21 +148,21 @@ def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray,
     return mean, variance
 
 
-def seed_variables(network: keras.Model) -> list[Any]:
+def list_seed_variables(network: keras.Model) -> list[Any]:
     """Return the state variables of the network's seed generators."""
-    generators = [g for layer in sublayers(network) for g in seed_generators(layer)]
+    generators = [g for layer in list_sublayers(network) for g in list_seed_generators(layer)]
     return list({id(g.state): g.state for g in generators}.values())
 
 
-def find_shared(network: keras.Model, written: Sequence[int] = ()) -> list[bool]:
+def find_shared(network: keras.Model, assigned_variables: Sequence[int] = ()) -> list[bool]:
     """Return for each variable whether all strengths share the value: frozen weights, and statistics of normalization.
 
     Args:
         network: The model.
-        written: Indices of variables that a step assigns; strengths do not share them.
+        assigned_variables: Indices of variables that a step assigns; strengths do not share them.
     """
-    layers = sublayers(network)
+    layers = list_sublayers(network)
     normalization = [x for x in layers if isinstance(x, (keras.layers.Normalization, TableNormalization))]
     statistics = {id(variable) for layer in normalization for variable in layer.variables}
-    frozen = {id(v) for layer in layers for v in own_trainable(layer) if not v.trainable}
-    return [id(v) in statistics | frozen and i not in written for i, v in enumerate(network.variables)]
+    frozen = {id(v) for layer in layers for v in get_direct_trainable_variables(layer) if not v.trainable}
+    return [id(v) in statistics | frozen and i not in assigned_variables for i, v in enumerate(network.variables)]

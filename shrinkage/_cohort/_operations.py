@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from shrinkage._cohort._unroll import Members
-from shrinkage._host._graphs import operation_kind
+from shrinkage._cohort._unroll import MemberTensor
+from shrinkage._host._graphs import get_operation_kind
 
 _ELEMENTWISE = frozenset(
     """
@@ -24,55 +24,57 @@ _ELEMENTWISE = frozenset(
     """.split()
 )
 _REDUCTIONS = frozenset("All Any Logsumexp Max Mean Min Prod Std Sum Var".split())
-_ALONG_AN_AXIS = frozenset("Argmax Argmin Concatenate Cumprod Cumsum ExpandDims Flip LogSoftmax Normalize".split()) | {
+_AXIS_OPERATIONS = frozenset(
+    "Argmax Argmin Concatenate Cumprod Cumsum ExpandDims Flip LogSoftmax Normalize".split()
+) | {
     "Softmax", "Sort", "Squeeze", "Stack"
 }  # fmt: skip
-_OTHERS = frozenset({"GetItem", "Matmul", "Reshape", "Transpose"})
+_OTHER_OPERATIONS = frozenset({"GetItem", "Matmul", "Reshape", "Transpose"})
 
 
 def runs(operation: Any) -> bool:
     """Return whether a Keras operation can run on all members at once."""
-    kind = operation_kind(operation)
-    if kind in _ALONG_AN_AXIS:
+    kind = get_operation_kind(operation)
+    if kind in _AXIS_OPERATIONS:
         return operation.axis is not None
-    return kind in _ELEMENTWISE | _REDUCTIONS | _OTHERS
+    return kind in _ELEMENTWISE | _REDUCTIONS | _OTHER_OPERATIONS
 
 
-def run(operation: Any, args: Any, kwargs: Any) -> Members | None:
+def run_operation(operation: Any, args: Any, kwargs: Any) -> MemberTensor | None:
     """Call an operation on `Members` and constants; return None if the arguments are not supported."""
-    kind = operation_kind(operation)
+    kind = get_operation_kind(operation)
     if kind == "GetItem":
-        return _item(*args, **kwargs)
+        return _get_item(*args, **kwargs)
     if kind == "Add":
         return _add(*args, **kwargs)
     if kind in _ELEMENTWISE or kind == "Matmul":
-        args, kwargs = _same_rank((args, kwargs))
+        args, kwargs = _align_ranks((args, kwargs))
     else:
-        args, kwargs = _same_members((args, kwargs))
+        args, kwargs = _broadcast_members((args, kwargs))
         x = next(leaf for leaf in tree.flatten((args, kwargs)) if ops.is_tensor(leaf))
-        operation = _behind_members(operation, kind, x)
-    return Members(operation(*args, **kwargs))
+        operation = _shift_axes(operation, kind, x)
+    return MemberTensor(operation(*args, **kwargs))
 
 
-def _add(x1: Any, x2: Any) -> Members | None:
+def _add(x1: Any, x2: Any) -> MemberTensor | None:
     """Return the sum, or None if Keras would add a constant `x2` as a bias along another axis than NumPy does.
 
     With TensorFlow, `ops.add` detects a bias by the sizes alone. It is therefore not called on the tensors of members,
     which have two axes in front.
     """
-    if isinstance(x1, Members) and not isinstance(x2, Members):
+    if isinstance(x1, MemberTensor) and not isinstance(x2, MemberTensor):
         rows, constant_shape = (None, *x1.value.shape[3:]), tuple(getattr(x2, "shape", ()))
         long_sizes = [size for size in constant_shape if size > 1]
         if len(long_sizes) == 1 and len(rows) > 1 and long_sizes[0] in (rows[1], rows[-1]):
             as_bias = -1 if rows[-1] == long_sizes[0] else 1 - len(rows)
             if as_bias != constant_shape.index(long_sizes[0]) - len(constant_shape):
                 return None
-    (x1, x2), _ = _same_rank(((x1, x2), {}))
+    (x1, x2), _ = _align_ranks(((x1, x2), {}))
     dtype = keras.backend.result_type(*(getattr(x, "dtype", type(x)) for x in (x1, x2)))
-    return Members(ops.cast(x1, dtype) + ops.cast(x2, dtype))
+    return MemberTensor(ops.cast(x1, dtype) + ops.cast(x2, dtype))
 
 
-def _behind_members(operation: Any, kind: str | None, x: Any) -> Any:
+def _shift_axes(operation: Any, kind: str | None, x: Any) -> Any:
     """Return a copy of an operation with the axes shifted past the two member axes of `x`."""
     shifted = copy.copy(operation)
     if kind == "Reshape":
@@ -88,13 +90,13 @@ def _behind_members(operation: Any, kind: str | None, x: Any) -> Any:
     return shifted
 
 
-def _same_rank(arguments: Any) -> Any:
+def _align_ranks(arguments: Any) -> Any:
     """Broadcast the ranks of all members' tensors as NumPy does: insert axes of size 1 after the member axes."""
-    ranks = [len(leaf.value.shape) - 2 if isinstance(leaf, Members) else len(getattr(leaf, "shape", ()))
+    ranks = [len(leaf.value.shape) - 2 if isinstance(leaf, MemberTensor) else len(getattr(leaf, "shape", ()))
              for leaf in tree.flatten(arguments)]  # fmt: skip
 
     def align_leaf(leaf: Any) -> Any:
-        if not isinstance(leaf, Members):
+        if not isinstance(leaf, MemberTensor):
             return leaf
         f, s, *dims = leaf.value.shape
         return ops.reshape(leaf.value, (f, s, *[1] * (max(ranks) - len(dims)), *dims))
@@ -102,19 +104,21 @@ def _same_rank(arguments: Any) -> Any:
     return tree.map_structure(align_leaf, arguments)
 
 
-def _same_members(arguments: Any) -> Any:
+def _broadcast_members(arguments: Any) -> Any:
     """Broadcast all members' tensors to the same member axes (f, s)."""
-    shapes = [leaf.value.shape[:2] for leaf in tree.flatten(arguments) if isinstance(leaf, Members)]
+    shapes = [leaf.value.shape[:2] for leaf in tree.flatten(arguments) if isinstance(leaf, MemberTensor)]
     members = max(f for f, _ in shapes), max(s for _, s in shapes)
 
     def spread(leaf: Any) -> Any:
-        return ops.broadcast_to(leaf.value, (*members, *leaf.value.shape[2:])) if isinstance(leaf, Members) else leaf
+        return (
+            ops.broadcast_to(leaf.value, (*members, *leaf.value.shape[2:])) if isinstance(leaf, MemberTensor) else leaf
+        )
 
     return tree.map_structure(spread, arguments)
 
 
-def _item(x: Any, key: Any) -> Members | None:
+def _get_item(x: Any, key: Any) -> MemberTensor | None:
     parts = key if isinstance(key, tuple) else (key,)
     if not all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts):
         return None
-    return Members(x.value[(slice(None), slice(None), *parts)])
+    return MemberTensor(x.value[(slice(None), slice(None), *parts)])

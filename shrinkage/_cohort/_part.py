@@ -7,7 +7,7 @@ Summary = dict[str, Any]
 """Values of a part for people: the mean loss and the best epoch of each strength so far."""
 
 
-class Chunk(NamedTuple):
+class ChunkReduction(NamedTuple):
     """A smaller number of strengths at a time."""
 
     size: int
@@ -15,7 +15,7 @@ class Chunk(NamedTuple):
     """Whether memory ran out, or the user asked for it in a call that went on with the run."""
 
 
-class Part:
+class RunPart:
     """A part of a run without a record. `RecordedPart` has the same methods."""
 
     result: Any = None

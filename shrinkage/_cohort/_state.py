@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from shrinkage._host._tensors import is_autocast, stored_dtype
+from shrinkage._host._tensors import get_stored_dtype, is_autocast
 
 
 class State:
@@ -50,4 +50,4 @@ class _Autocast(State):
         return ops.cast(value, self._dtype) if is_autocast(variable) else value
 
     def __setitem__(self, variable: Any, value: Any) -> None:
-        self._state[variable] = ops.cast(value, stored_dtype(variable))
+        self._state[variable] = ops.cast(value, get_stored_dtype(variable))

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import ops
 
 from shrinkage._cohort._state import State
-from shrinkage._cohort._unroll import member_of
+from shrinkage._cohort._unroll import get_member
 from shrinkage._cohort._update import Update
 from shrinkage._data._sparse import SparseRows
 from shrinkage._host._tensorflow import allow_tracing
@@ -35,7 +35,7 @@ class ForwardPass:
     xla: bool
 
 
-def loss_and_gradients(
+def compute_loss_and_gradients(
     run: Run, network: keras.Model, objective: Objective, state: State, x: Any, y: Any, weight: Any
 ) -> tuple[Any, list[Any]]:
     """Return all members' training losses (f, s) on a batch, and the gradients (f, s, ...) of the trainable weights.
@@ -49,24 +49,24 @@ def loss_and_gradients(
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         predictions = run(state, x, True)
-        shares = objective.rows(y, predictions, weight)
+        shares = objective.compute_row_losses(y, predictions, weight)
         counts = ops.cast(weight, shares.dtype)[:, None]
         member_loss = ops.mean(tf.math.multiply_no_nan(shares, counts), axis=-1)  # 0 for an infinite loss at weight 0
         # As in Keras, regularizers see the values that the call may have assigned to the weights.
-        for extra in [*state.losses, *_regularizers(trainable, [state[variable] for variable in trainable])]:
+        for extra in [*state.losses, *_compute_regularization(trainable, [state[variable] for variable in trainable])]:
             member_loss = member_loss + ops.cast(extra, member_loss.dtype)
         total = ops.sum(member_loss)
     gradients = tape.gradient(total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return member_loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
-def _regularizers(variables: list[Any], values: list[Any]) -> list[Any]:
+def _compute_regularization(variables: list[Any], values: list[Any]) -> list[Any]:
     """Return the losses (f, s) of the Keras regularizers attached to the variables."""
     losses = []
     for variable, value in zip(variables, values, strict=True):
         if variable.regularizer is not None:
             f, s = value.shape[:2]
-            members = [variable.regularizer(member_of(value, i, j)) for i in range(f) for j in range(s)]
+            members = [variable.regularizer(get_member(value, i, j)) for i in range(f) for j in range(s)]
             losses.append(ops.reshape(ops.stack(members), (f, s)))
     return losses
 
@@ -104,10 +104,10 @@ class Engine:
         self._network, self._objective, self._update = network, objective, update
         self.training, self.evaluation = training, evaluation
         self.seeds, self._strengths = list(seeds), strengths
-        self._stored = [v for v in network.variables if not any(v is seed for seed in seeds)]
+        self._stored_variables = [v for v in network.variables if not any(v is seed for seed in seeds)]
         shared_by_id = {id(v): flag for v, flag in zip(network.variables, is_shared, strict=True)}
-        self._shapes = [(1, 1 if shared_by_id[id(v)] else strengths, *v.shape) for v in self._stored]
-        places = {id(v): i for i, v in enumerate(self._stored)}
+        self._shapes = [(1, 1 if shared_by_id[id(v)] else strengths, *v.shape) for v in self._stored_variables]
+        places = {id(v): i for i, v in enumerate(self._stored_variables)}
         self._trainable = [places[id(v)] for v in network.trainable_variables]
         self.train = tf.function(_trace_alone(self._train), jit_compile=training.xla, autograph=False)
         self.evaluate = tf.function(_trace_alone(self._evaluate), jit_compile=evaluation.xla, autograph=False)
@@ -119,7 +119,9 @@ class Engine:
         ):  # TensorFlow counts the traces of all engines together
             allow_tracing(function)
 
-    def initial_members(self, values: Sequence[np.ndarray], origins: Sequence[np.ndarray] | None = None) -> list[Any]:
+    def make_initial_members(
+        self, values: Sequence[np.ndarray], origins: Sequence[np.ndarray] | None = None
+    ) -> list[Any]:
         """Return the members at the start of training.
 
         Args:
@@ -128,16 +130,19 @@ class Engine:
         """
         by_variable = {id(v): value for v, value in zip(self._network.variables, values, strict=True)}
         kept_values = [
-            np.broadcast_to(by_variable[id(v)], shape[1:]) for v, shape in zip(self._stored, self._shapes, strict=True)
+            np.broadcast_to(by_variable[id(v)], shape[1:])
+            for v, shape in zip(self._stored_variables, self._shapes, strict=True)
         ]
-        kept_values = [tf.constant(value[None], v.dtype) for v, value in zip(self._stored, kept_values, strict=True)]
+        kept_values = [
+            tf.constant(value[None], v.dtype) for v, value in zip(self._stored_variables, kept_values, strict=True)
+        ]
         drawn = None if origins is None else [tf.constant(origin[None]) for origin in origins]
-        return [*kept_values, *self._update.initial_slots([kept_values[i] for i in self._trainable], drawn)]
+        return [*kept_values, *self._update.make_initial_slots([kept_values[i] for i in self._trainable], drawn)]
 
-    def values(self, members: Sequence[Any], s: int, others: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def get_values(self, members: Sequence[Any], s: int, others: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the values of the network's variables at strength `s`; seed generators take the values of `others`."""
-        pairs = zip(self._stored, self._final_values(members), strict=True)
-        value_by_id = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in pairs}
+        pairs = zip(self._stored_variables, self._get_final_values(members), strict=True)
+        value_by_id = {id(v): ops.convert_to_numpy(get_member(value, 0, s)) for v, value in pairs}
         return [value_by_id.get(id(v), other) for v, other in zip(self._network.variables, others, strict=True)]
 
     @property
@@ -160,7 +165,7 @@ class Engine:
         """
 
         def step(t: Any, diverged: Any, members: list[Any]) -> tuple[Any, Any, list[Any]]:
-            batch = _rows(x, rows[t], 2), _rows(y, rows[t], 1), _rows(weight, rows[t], 1)
+            batch = _take_rows(x, rows[t], 2), _take_rows(y, rows[t], 1), _take_rows(weight, rows[t], 1)
             # Each call of a generator adds 1 to the second number of the seed: steps are 4096 apart.
             drawn = tf.stack([seeds, tf.fill(tf.shape(seeds), tf.cast(t, seeds.dtype) * 4096)], axis=-1)
             members, member_loss = self._step(members, *batch, drawn, lam[None])
@@ -172,26 +177,28 @@ class Engine:
         return members, diverged
 
     def _step(self, members: list[Any], x: Any, y: Any, weight: Any, seeds: Any, lam: Any) -> tuple[list[Any], Any]:
-        state = self._state(members, self.training.xla, seeds)
-        member_loss, gradients = loss_and_gradients(
+        state = self._make_state(members, self.training.xla, seeds)
+        member_loss, gradients = compute_loss_and_gradients(
             self.training.run, self._network, self._objective, state, x, y, weight
         )
         trainable = list(self._network.trainable_variables)
-        weights, slots = [state[v] for v in trainable], members[len(self._stored) :]
+        weights, slots = [state[v] for v in trainable], members[len(self._stored_variables) :]
         weights, slots = self._update(weights, slots, gradients, lam)
         for variable, value in zip(trainable, weights, strict=True):
             state[variable] = value
-        return [*(state[v] for v in self._stored), *slots], ops.broadcast_to(member_loss, (1, self._strengths))
+        return [*(state[v] for v in self._stored_variables), *slots], ops.broadcast_to(
+            member_loss, (1, self._strengths)
+        )
 
-    def _final_values(self, members: Sequence[Any]) -> list[Any]:
+    def _get_final_values(self, members: Sequence[Any]) -> list[Any]:
         """Return the values of the stored variables as `Model.fit` would return them if training ended now."""
-        kept_values, slots = list(members[: len(self._stored)]), list(members[len(self._stored) :])
-        weights = self._update.final_weights([kept_values[i] for i in self._trainable], slots)
+        kept_values, slots = list(members[: len(self._stored_variables)]), list(members[len(self._stored_variables) :])
+        weights = self._update.get_final_weights([kept_values[i] for i in self._trainable], slots)
         for i, value in zip(self._trainable, weights, strict=True):
             kept_values[i] = value
         return kept_values
 
-    def _state(self, members: Sequence[Any], xla: bool, seeds: Any = None) -> State:
+    def _make_state(self, members: Sequence[Any], xla: bool, seeds: Any = None) -> State:
         """Return the state of all members for a forward pass.
 
         Args:
@@ -200,17 +207,19 @@ class Engine:
             seeds: Seeds of the random layers for a training step, (generators, 2). None for evaluation, which draws
                 nothing and uses the weights that `Model.fit` would return.
         """
-        kept_values = self._final_values(members) if seeds is None else members[: len(self._stored)]
+        kept_values = self._get_final_values(members) if seeds is None else members[: len(self._stored_variables)]
         drawn = [
             ops.cast(seeds[i], v.dtype) if seeds is not None else ops.zeros(v.shape, v.dtype)
             for i, v in enumerate(self.seeds)
         ]
-        return State([*self._stored, *self.seeds], [*kept_values, *(value[None, None] for value in drawn)], xla)
+        return State(
+            [*self._stored_variables, *self.seeds], [*kept_values, *(value[None, None] for value in drawn)], xla
+        )
 
     def _evaluate(self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any]:
         """Return the loss per row (s, b) and the predictions (s, b, ...) of all members on rows (b,)."""
-        predictions = self.evaluation.run(self._state(members, self.evaluation.xla), _rows(x, rows, 2), False)
-        shares = self._objective.rows(_rows(y, rows, 1), predictions, _rows(weight, rows, 1))
+        predictions = self.evaluation.run(self._make_state(members, self.evaluation.xla), _take_rows(x, rows, 2), False)
+        shares = self._objective.compute_row_losses(_take_rows(y, rows, 1), predictions, _take_rows(weight, rows, 1))
         return shares[0], keras.tree.map_structure(lambda value: value[0], predictions)
 
 
@@ -229,7 +238,7 @@ def _trace_alone(function: Callable[..., Any]) -> Callable[..., Any]:
     return traced
 
 
-def _rows(values: Any, rows: Any, axes: int) -> Any:
+def _take_rows(values: Any, rows: Any, axes: int) -> Any:
     """Take rows of all arrays of a tree, and insert `axes` leading axes of size 1."""
     return keras.tree.map_structure(
         lambda value: (value.take(rows) if isinstance(value, SparseTensors) else tf.gather(value, rows))[
@@ -272,14 +281,14 @@ class SparseTensors(tf.experimental.ExtensionType):
         return tf.while_loop(lambda start, _: start < ends[-1], add, (tf.constant(0), zeros))[1]
 
 
-def tensors(arrays: Any) -> Any:
+def to_tensors(arrays: Any) -> Any:
     """Convert a tree of arrays to tensors."""
-    return keras.tree.map_structure(_tensor, arrays)
+    return keras.tree.map_structure(_to_tensor, arrays)
 
 
-def _tensor(array: Any) -> Any:
+def _to_tensor(array: Any) -> Any:
     if not isinstance(array, SparseRows):
-        return tf.constant(_Uncopied(array))
+        return tf.constant(_UncopiedArray(array))
     matrix = array.matrix
     values = matrix.data if matrix.nnz else np.zeros(1, array.dtype)  # a gather needs a value
     columns = matrix.indices if matrix.nnz else np.zeros(1, np.int32)
@@ -289,7 +298,7 @@ def _tensor(array: Any) -> Any:
     )
 
 
-class _Uncopied:
+class _UncopiedArray:
     """An array that TensorFlow does not copy before it copies it to a tensor.
 
     `tf.constant` copies a NumPy array first, in case that the caller changes it later, and the copy outlives the call.
@@ -303,18 +312,18 @@ class _Uncopied:
         return np.asarray(self._array, dtype)
 
 
-def threads() -> int:
+def count_threads() -> int:
     """Return how many threads an operation may use; the last bit of a result depends on it."""
     chosen = tf.config.threading.get_intra_op_parallelism_threads()
     return chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or os.cpu_count() or 1
 
 
-def devices() -> dict[str, Any]:
+def get_devices() -> dict[str, Any]:
     """Return the version of TensorFlow and the devices that it uses."""
     found = [tf.config.experimental.get_device_details(each) for each in tf.config.list_physical_devices("GPU")]
     return {"TensorFlow": tf.__version__, "GPUs": [str(each.get("device_name")) for each in found]}
 
 
-def out_of_memory() -> tuple[type[Exception], ...]:
+def get_memory_errors() -> tuple[type[Exception], ...]:
     """Return the errors that TensorFlow and Python raise if memory runs out."""
     return tf.errors.ResourceExhaustedError, MemoryError

@@ -10,17 +10,17 @@ import numpy as np
 from keras import tree
 
 from shrinkage._cohort._cohort import Evaluation
-from shrinkage._cohort._part import Part, Summary
+from shrinkage._cohort._part import RunPart, Summary
 
 Average = Callable[[np.ndarray], np.ndarray]
 
 
-class Members(Protocol):
+class AnyCohort(Protocol):
     """F x S members: a `Cohort`, a `StreamCohort` or an `ExactCohort`, which documents the methods."""
 
     def start(self, lam: np.ndarray, /) -> None: ...
 
-    def state(self) -> Any: ...
+    def get_state(self) -> Any: ...
 
     def restore(self, state: Any, /) -> None: ...
 
@@ -28,9 +28,9 @@ class Members(Protocol):
 
     def evaluate(self) -> Evaluation: ...
 
-    def predictions(self, f: int, rows: np.ndarray, /) -> Any: ...
+    def predict(self, f: int, rows: np.ndarray, /) -> Any: ...
 
-    def values(self, f: int, s: int, /) -> list[np.ndarray]: ...
+    def get_values(self, f: int, s: int, /) -> list[np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Scores:
         return Scores(*(tree.map_structure(lambda array: array[:, order], part) for part in parts))
 
 
-def join(parts: Sequence[Scores]) -> Scores:
+def join_scores(parts: Sequence[Scores]) -> Scores:
     """Concatenate scores along the strengths; shorter curves are padded with NaN."""
     if len(parts) == 1:  # without a copy of the predictions
         return parts[0]
@@ -126,7 +126,7 @@ class Progress:
         self.kept = tree.map_structure(_empty_like, found) if self.kept is None else self.kept
         tree.map_structure(partial(_keep, self.is_training & _is_kept(keep, epoch, improved)), self.kept, found)
 
-    def summary(self) -> Summary:
+    def make_summary(self) -> Summary:
         """Return the lowest mean held-out loss of each strength, None if a member diverged, and the epoch."""
         lost = np.any(self.diverged, axis=0)
         best = np.where(lost, np.nan, self.best)
@@ -139,16 +139,16 @@ class Progress:
 
 
 def score(
-    cohort: Members,
+    cohort: AnyCohort,
     lam: np.ndarray,
     *,
     epochs: int,
     patience: int | None,
     keep: str | int,
     average: Average,
-    part: Part,
+    part: RunPart,
     tick: Callable[[Progress], None],
-    scored: Collection[int] | None = None,
+    scored_epochs: Collection[int] | None = None,
 ) -> Scores:
     """Train strengths (f, s) from the start, and score them after every epoch or after some epochs.
 
@@ -163,7 +163,7 @@ def score(
         part: The part in the record of the run, which may have a state to go on from.
         tick: A function of the state that is called before the first epoch, after the steps of each epoch, and at its
             end.
-        scored: The epochs after which the members are scored, counted from 1; None for all.
+        scored_epochs: The epochs after which the members are scored, counted from 1; None for all.
     """
     if epochs < 1:
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
@@ -176,7 +176,7 @@ def score(
     while progress.n_epochs < epochs and progress.is_training.any():
         step_diverged = cohort.train_epoch(progress.n_epochs)
         tick(progress)
-        if scored is None or progress.n_epochs + 1 in scored:
+        if scored_epochs is None or progress.n_epochs + 1 in scored_epochs:
             # No name for the scores: they are freed before the next epoch makes others of this size.
             progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average)
         else:
@@ -184,30 +184,30 @@ def score(
         tick(progress)
         if patience is not None:
             progress.is_training = progress.is_training & (progress.epochs_since_best < patience)
-        part.keep(progress.n_epochs, partial(_state, cohort, progress), progress.summary)
+        part.keep(progress.n_epochs, partial(_get_state, cohort, progress), progress.make_summary)
     row_loss, predictions, metrics = progress.kept
     losses = np.stack(progress.cv_loss, -1), np.stack(progress.train_loss, -1)
     scores = Scores(*losses, row_loss, predictions, progress.diverged, metrics)
-    part.finish(vars(scores), progress.summary())
+    part.finish(vars(scores), progress.make_summary())
     return scores
 
 
-def _state(cohort: Members, progress: Any) -> dict[str, Any]:
-    return {"members": cohort.state(), "progress": vars(progress)}
+def _get_state(cohort: AnyCohort, progress: Any) -> dict[str, Any]:
+    return {"members": cohort.get_state(), "progress": vars(progress)}
 
 
-def _keep(strengths: np.ndarray, kept: np.ndarray, found: np.ndarray) -> None:
-    kept[:, strengths] = found[:, strengths]
+def _keep(strengths: np.ndarray, kept_values: np.ndarray, new_values: np.ndarray) -> None:
+    kept_values[:, strengths] = new_values[:, strengths]
 
 
 def _empty_like(array: np.ndarray) -> np.ndarray:
     return np.full_like(array, np.nan if np.issubdtype(array.dtype, np.floating) else 0)
 
 
-def _is_kept(keep: str | int, epoch: int, improved: np.ndarray) -> np.ndarray:
+def _is_kept(keep: str | int, epoch: int, is_improved: np.ndarray) -> np.ndarray:
     if keep == "best":
-        return improved
-    return np.full(improved.shape, keep == "last" or keep == epoch + 1)
+        return is_improved
+    return np.full(is_improved.shape, keep == "last" or keep == epoch + 1)
 
 
 class TrainedMember(NamedTuple):
@@ -226,12 +226,12 @@ class TrainedModels(NamedTuple):
     """For each strength the values of the network's variables."""
     diverged: np.ndarray
     """Whether the member diverged up to the chosen epoch, (s,)."""
-    last: TrainedMember | None
+    last_member: TrainedMember | None
     """The longest-trained member, the smallest strength among several, or None if it diverged."""
 
     def take(self, place: slice) -> "TrainedModels":
         """Return the models of some strengths."""
-        return TrainedModels(self.values[place], self.diverged[place], self.last)
+        return TrainedModels(self.values[place], self.diverged[place], self.last_member)
 
 
 @dataclass
@@ -247,17 +247,17 @@ class RefitProgress:
     has_diverged: np.ndarray
     """Whether a member diverged up to the chosen epoch, (s,)."""
 
-    def summary(self) -> Summary:
+    def make_summary(self) -> Summary:
         """Return the number of finished epochs."""
         return {"epochs": self.n_epochs}
 
 
 def refit(
-    cohort: Members,
+    cohort: AnyCohort,
     lam: np.ndarray,
     epochs: np.ndarray,
     rows: np.ndarray,
-    part: Part,
+    part: RunPart,
     tick: Callable[[RefitProgress], None],
 ) -> TrainedModels:
     """Train strengths (1, s) on all rows, each up to the chosen epoch.
@@ -280,16 +280,16 @@ def refit(
         progress.diverged = progress.diverged | cohort.train_epoch(progress.n_epochs)[0]
         progress.n_epochs += 1
         for s in np.flatnonzero(epochs == progress.n_epochs):
-            progress.values[s] = cohort.values(0, int(s))
+            progress.values[s] = cohort.get_values(0, int(s))
             is_finite = all(np.isfinite(value).all() for value in progress.values[s])
             progress.has_diverged[s] = progress.diverged[s] or not is_finite
         tick(progress)
-        part.keep(progress.n_epochs, partial(_state, cohort, progress), progress.summary)
+        part.keep(progress.n_epochs, partial(_get_state, cohort, progress), progress.make_summary)
     place = int(np.flatnonzero(epochs == epochs.max())[-1])
     last = None
     if not progress.has_diverged[place]:
-        predictions = [each[place] for each in tree.flatten(cohort.predictions(0, rows))]
+        predictions = [each[place] for each in tree.flatten(cohort.predict(0, rows))]
         last = TrainedMember(progress.values[place], predictions)
     models = TrainedModels(progress.values, progress.has_diverged, last)
-    part.finish(models, progress.summary())
+    part.finish(models, progress.make_summary())
     return models

@@ -11,14 +11,14 @@ import keras
 from keras import ops, tree
 
 from shrinkage._cohort._state import State
-from shrinkage._host._layers import sublayers
-from shrinkage._host._tensors import logits_of, mask_of, set_logits, set_mask
+from shrinkage._host._layers import list_sublayers
+from shrinkage._host._tensors import get_logits, get_mask, set_logits, set_mask
 
 _STATISTICS_LOCK = threading.Lock()  # training and evaluation may be traced at the same time
 
 
 @dataclass(frozen=True)
-class Members:
+class MemberTensor:
     """A tensor of all members in the graph, (f, s, batch, ...), and a Keras mask (f, s, batch, ...) or None."""
 
     value: Any
@@ -42,16 +42,18 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
         The outputs, as `Members` or as plain tensors (f, s, ...), like the arguments.
     """
     variables = list(layer.variables) if isinstance(layer, keras.Layer) else []
-    leaves = [_members(leaf) for leaf in tree.flatten((args, kwargs)) if _is_members(leaf)]
+    leaves = [_as_member_tensor(leaf) for leaf in tree.flatten((args, kwargs)) if _is_member_tensor(leaf)]
     shapes = [tuple(leaf.value.shape[:2]) for leaf in leaves] + [tuple(state[v].shape[:2]) for v in variables]
     folds, strengths = max(f for f, _ in shapes), max(s for _, s in shapes)
-    cells = [(v, _Cells(Members(state[v]))) for v in variables]
-    unstacked = tree.map_structure(lambda leaf: _Cells(_members(leaf)) if _is_members(leaf) else leaf, (args, kwargs))
+    cells = [(v, _Cells(MemberTensor(state[v]))) for v in variables]
+    unstacked = tree.map_structure(
+        lambda leaf: _Cells(_as_member_tensor(leaf)) if _is_member_tensor(leaf) else leaf, (args, kwargs)
+    )
     outputs, updates, losses = [], [], []
     for i, j in itertools.product(range(folds), range(strengths)):
         mapping = [(v, cell.take(i, j)) for v, cell in cells]
         arguments = tree.map_structure(lambda leaf: leaf.take(i, j) if isinstance(leaf, _Cells) else leaf, unstacked)  # noqa: B023
-        output, update, loss = _call_one(layer, mapping, arguments, training)
+        output, update, loss = _call_member(layer, mapping, arguments, training)
         outputs.append(output)
         updates.append(update)
         losses.append(loss)
@@ -64,22 +66,22 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
             state[variable] = stack([update[id(variable)] for update in updates])
     if losses[0] is not None:
         state.losses.append(stack(losses))
-    is_plain = not any(isinstance(leaf, Members) for leaf in tree.flatten((args, kwargs)))
+    is_plain = not any(isinstance(leaf, MemberTensor) for leaf in tree.flatten((args, kwargs)))
     return tree.map_structure(lambda *values: _stack_values(values, stack, is_plain), *outputs)
 
 
 class _Cells:
     """A tensor (f, s, ...), unstacked at once: the gradients of S slices would be S tensors of full size."""
 
-    def __init__(self, tensor: Members):
+    def __init__(self, tensor: MemberTensor):
         self._values = _split_members(tensor.value)
         self._masks = None if tensor.mask is None else _split_members(tensor.mask)
 
     def take(self, i: int, j: int) -> Any:
         """Return the tensor of member (i, j) with the mask; members may share it."""
-        value = _cell(self._values, i, j)
+        value = _get_cell(self._values, i, j)
         if self._masks is not None:
-            set_mask(value, _cell(self._masks, i, j))
+            set_mask(value, _get_cell(self._masks, i, j))
         return value
 
 
@@ -87,19 +89,19 @@ def _split_members(value: Any) -> list[list[Any]]:
     return [ops.unstack(row, axis=0) for row in ops.unstack(value, axis=0)]
 
 
-def _cell(values: list[list[Any]], i: int, j: int) -> Any:
+def _get_cell(values: list[list[Any]], i: int, j: int) -> Any:
     row = values[min(i, len(values) - 1)]
     return row[min(j, len(row) - 1)]
 
 
-def _call_one(
+def _call_member(
     layer: Any, mapping: list[tuple[Any, Any]], arguments: tuple[Any, Any], training: bool | None
 ) -> tuple[Any, dict[int, Any], Any]:
     """Call `layer` for one member; return the outputs, the new values of variables, and the sum of extra losses."""
     args, kwargs = arguments
     if training is not None and isinstance(layer, keras.Layer):
         kwargs = {**kwargs, "training": training}
-    with _Scope(state_mapping=mapping, collect_losses=True) as scope, _statistics(layer):
+    with _Scope(state_mapping=mapping, collect_losses=True) as scope, _use_statistics(layer):
         output = layer(*args, **kwargs)
     # Values that the layer did not write stay as they are stored: once, if all members share them.
     new_values = {id(v): value_now for v, value in mapping if (value_now := scope.get_current_value(v)) is not value}
@@ -124,9 +126,9 @@ class _Scope(keras.StatelessScope):
 
 
 @contextmanager
-def _statistics(layer: Any) -> Iterator[None]:
+def _use_statistics(layer: Any) -> Iterator[None]:
     """Make Normalization layers use the statistics of the member: they compute with constants, not with variables."""
-    inner = sublayers(layer) if isinstance(layer, keras.Layer) else ()
+    inner = list_sublayers(layer) if isinstance(layer, keras.Layer) else ()
     normalizations = [sub for sub in inner if isinstance(sub, keras.layers.Normalization) and sub.input_mean is None]
     if not normalizations:
         yield
@@ -142,23 +144,23 @@ def _statistics(layer: Any) -> Iterator[None]:
                 sub.mean, sub.variance = mean, variance
 
 
-def member_of(value: Any, i: int, j: int) -> Any:
+def get_member(value: Any, i: int, j: int) -> Any:
     """Return member (i, j) of a value (f, s, ...) that members may share."""
     return value[min(i, value.shape[0] - 1), min(j, value.shape[1] - 1)]
 
 
-def _is_members(leaf: Any) -> bool:
-    return isinstance(leaf, Members) or ops.is_tensor(leaf)
+def _is_member_tensor(leaf: Any) -> bool:
+    return isinstance(leaf, MemberTensor) or ops.is_tensor(leaf)
 
 
-def _members(leaf: Any) -> Members:
-    return leaf if isinstance(leaf, Members) else Members(leaf)
+def _as_member_tensor(leaf: Any) -> MemberTensor:
+    return leaf if isinstance(leaf, MemberTensor) else MemberTensor(leaf)
 
 
 def _stack_values(values: Any, stack: Any, is_plain: bool) -> Any:
     stacked = stack(list(values))
-    for get, put in ((mask_of, set_mask), (logits_of, set_logits)):
+    for get, put in ((get_mask, set_mask), (get_logits, set_logits)):
         marks = [get(value) for value in values]
         if marks[0] is not None:
             put(stacked, stack(marks))
-    return stacked if is_plain else Members(stacked, mask_of(stacked))
+    return stacked if is_plain else MemberTensor(stacked, get_mask(stacked))

@@ -12,18 +12,18 @@ from shrinkage._host._optimizers import (
     Stateless,
     clip,
     clip_by_norm,
-    gradient_sums,
-    moving_averages,
-    rate_of,
-    slots,
-    step_count,
-    update,
+    get_gradient_sums,
+    get_moving_averages,
+    get_rate,
+    get_slots,
+    get_step_count,
+    run_update_step,
 )
 from shrinkage._host._overrides import check_overrides
-from shrinkage._model._optimizers import ELEMENTWISE
-from shrinkage._model._template import fresh_optimizer
+from shrinkage._model._optimizers import ELEMENTWISE_OPTIMIZERS
+from shrinkage._model._template import make_fresh_optimizer
 from shrinkage._penalties import Coupled, Decoupled, Proximal, Term
-from shrinkage._penalties._steps import step_size
+from shrinkage._penalties._steps import compute_step_size
 
 Values = list[Any]
 Terms = list[Term | None]
@@ -63,21 +63,21 @@ class Update:
         self._stretch = stretch
         self._terms, self._how = list(terms), how
         self._constraints = [variable.constraint for variable in variables]
-        self._stacked, self._strengths = type(optimizer).__name__ in ELEMENTWISE, strengths
+        self._stacked, self._strengths = type(optimizer).__name__ in ELEMENTWISE_OPTIMIZERS, strengths
         # The optimizer identifies weights by variables; the values of these variables are never used.
         self._variables = list(variables)
         if self._stacked:
             self._variables = [keras.Variable(ops.zeros((1, strengths, *v.shape), v.dtype)) for v in variables]
-        self._optimizer = _stateless_copy(optimizer)
+        self._optimizer = _make_stateless_copy(optimizer)
         self._optimizer.build(self._variables)
         self._slots = list(self._optimizer.variables)
-        self._count = step_count(self._optimizer)
-        common = self._count, rate_of(self._optimizer)
+        self._count = get_step_count(self._optimizer)
+        common = self._count, get_rate(self._optimizer)
         self._is_member_slot = [not any(slot is slot_of_all for slot_of_all in common) for slot in self._slots]
-        self._gradient_sums = gradient_sums(self._optimizer)
-        self._averages = moving_averages(self._optimizer)
+        self._gradient_sums = get_gradient_sums(self._optimizer)
+        self._averages = get_moving_averages(self._optimizer)
 
-    def initial_slots(self, weights: Values, origins: Values | None = None) -> Values:
+    def make_initial_slots(self, weights: Values, origins: Values | None = None) -> Values:
         """Return the initial slots, each (1, s, ...) or shared by all members.
 
         Args:
@@ -90,14 +90,14 @@ class Update:
                 state[slot] = ops.broadcast_to(state[slot], (1, self._strengths, *slot.shape))
         # In Keras 3.14 or later: the initial momentum is the weights.
         if type(self._optimizer).__name__ == "ScheduleFreeAdamW":
-            for momentum, weight in zip(slots(self._optimizer, "momentums"), weights, strict=True):
+            for momentum, weight in zip(get_slots(self._optimizer, "momentums"), weights, strict=True):
                 state[momentum] = weight
         kept_origins = (
             [] if origins is None else [o for o, term in zip(origins, self._terms, strict=True) if term is not None]
         )
         return [*(state[slot] for slot in self._slots), *kept_origins]
 
-    def final_weights(self, weights: Values, slots: Values) -> Values:
+    def get_final_weights(self, weights: Values, slots: Values) -> Values:
         """Return the weights that `Model.fit` would return if training ended now: the moving averages, if used."""
         state = State(self._slots, slots[: len(self._slots)])
         return [state[average] for average in self._averages] or weights
@@ -112,10 +112,10 @@ class Update:
             lam: Strengths, (1, s).
         """
         state, origins = State(self._slots, slots[: len(self._slots)]), slots[len(self._slots) :]
-        terms = self._with_origins(origins)
+        terms = self._add_origins(origins)
         if isinstance(self._how, Coupled):
             gradients = [
-                g if term is None else g + term.gradient(w, _like(lam, w))
+                g if term is None else g + term.gradient(w, _cast_like(lam, w))
                 for g, w, term in zip(gradients, weights, terms, strict=True)
             ]
         move = self._accumulate if self._gradient_sums else self._move
@@ -127,7 +127,7 @@ class Update:
         state[self._count] = state[self._count] + 1
         return weights, [*(state[slot] for slot in self._slots), *origins]
 
-    def _with_origins(self, origins: Values) -> Terms:
+    def _add_origins(self, origins: Values) -> Terms:
         """Return the penalty terms with the origins, if there are any."""
         if not origins:
             return self._terms
@@ -155,10 +155,10 @@ class Update:
 
     def _move(self, weights: Values, state: State, gradients: Values, terms: Terms, lam: Any) -> Values:
         """Clip the gradients, apply a `Decoupled` penalty, and update the weights."""
-        gradients, rate = self._clip(gradients), self._rate(state)
+        gradients, rate = self._clip(gradients), self._compute_rate(state)
         if isinstance(self._how, Decoupled):
             weights = [
-                w if term is None else w - ops.cast(rate, w.dtype) * term.gradient(w, _like(lam, w))
+                w if term is None else w - ops.cast(rate, w.dtype) * term.gradient(w, _cast_like(lam, w))
                 for w, term in zip(weights, terms, strict=True)
             ]
         member_slots = [
@@ -177,11 +177,13 @@ class Update:
                 *common_slots,
             ]
             with keras.StatelessScope(state_mapping=mapping) as scope:
-                update(self._optimizer, gradients, self._variables, rate)
+                run_update_step(self._optimizer, gradients, self._variables, rate)
                 new_weights = [scope.get_current_value(variable) for variable in self._variables]
                 if isinstance(self._how, Proximal):
                     new_weights = [
-                        w if term is None else term.prox(w, _like(lam, w), step_size(self._optimizer, v, rate))
+                        w
+                        if term is None
+                        else term.prox(w, _cast_like(lam, w), compute_step_size(self._optimizer, v, rate))
                         for w, v, term in zip(new_weights, self._variables, terms, strict=True)
                     ]
                 return new_weights, [scope.get_current_value(slot) for slot in member_slots]
@@ -197,7 +199,7 @@ class Update:
             state[slot] = value
         return weights
 
-    def _rate(self, state: State) -> Any:
+    def _compute_rate(self, state: State) -> Any:
         """Return the learning rate of this step."""
         common_slots = [
             (slot, state[slot])
@@ -214,13 +216,13 @@ class Update:
         """Clip the gradients of each member as Keras clips the gradients of a model."""
         optimizer = self._optimizer
         if (optimizer.clipnorm or 0) > 0:
-            return [clip_by_norm(optimizer, g, _own_axes(g)) for g in gradients]
+            return [clip_by_norm(optimizer, g, _list_value_axes(g)) for g in gradients]
         if (optimizer.global_clipnorm or 0) > 0:
-            squares = [ops.sum(ops.square(g), axis=_own_axes(g)) for g in gradients]
+            squares = [ops.sum(ops.square(g), axis=_list_value_axes(g)) for g in gradients]
             norm = ops.sqrt(sum(squares[1:], squares[0]))
             scale = optimizer.global_clipnorm * ops.minimum(1 / norm, 1 / optimizer.global_clipnorm)
             scale = scale + (norm - norm)  # NaN if the norm is infinite, as in Keras
-            return [g * _like(scale, g) for g in gradients]
+            return [g * _cast_like(scale, g) for g in gradients]
         return clip(optimizer, gradients)
 
     def _follow_averages(self, weights: Values, state: State) -> Values:
@@ -238,19 +240,19 @@ class Update:
         return [ops.where(is_due, state[average], w) for average, w in zip(self._averages, weights, strict=True)]
 
 
-def _own_axes(value: Any) -> tuple[int, ...]:
+def _list_value_axes(value: Any) -> tuple[int, ...]:
     """Return the axes of a value (1, s, ...) except the two member axes."""
     return tuple(range(2, len(value.shape)))
 
 
-def _like(members: Any, w: Any) -> Any:
+def _cast_like(members: Any, w: Any) -> Any:
     """Cast `members` (1, s) to the dtype of `w` (1, s, ...), and reshape it to broadcast against `w`."""
     return ops.reshape(ops.cast(members, w.dtype), (*members.shape, *[1] * (len(w.shape) - 2)))
 
 
-def _stateless_copy(optimizer: Any) -> Any:
+def _make_stateless_copy(optimizer: Any) -> Any:
     """Return a new optimizer with the same configuration, which can step inside a `StatelessScope`."""
-    new = fresh_optimizer(optimizer)
+    new = make_fresh_optimizer(optimizer)
     check_overrides(Stateless, new)
     new.__class__ = type(type(new).__name__, (Stateless, type(new)), {})
     return new

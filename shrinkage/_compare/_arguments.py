@@ -7,14 +7,14 @@ from typing import Any
 
 from shrinkage._fit._fit import fit
 from shrinkage._messages._hints_of_fit import HINTS as HINTS_OF_FIT
-from shrinkage._penalties import L2, Coupled, Decoupled, How, Penalty, as_penalty, check_penalty
-from shrinkage._problem._arguments import check_counts, of_solver, read_model_and_penalty
+from shrinkage._penalties import L2, Coupled, Decoupled, How, Penalty, as_penalty, check_how
+from shrinkage._problem._arguments import apply_solver, check_counts, read_model_and_penalty
 from shrinkage._problem._learning_curve import check_learning_curve
 from shrinkage._problem._request import Request
-from shrinkage._problem._split import check_split
+from shrinkage._problem._split import check_split_arguments
 
 DEFAULT = ("l2", "l1", "elastic-net", "group-lasso", "decoupled")
-_OWN = ("model", "x", "y", "penalty", "how", "budget")
+_OTHER_ARGUMENTS = ("model", "x", "y", "penalty", "how", "budget")
 
 HINTS: Mapping[str, str] = {
     **HINTS_OF_FIT,
@@ -41,10 +41,10 @@ class Contestant:
         return entry + self.penalty.name
 
 
-def takes_arguments_of_fit(function: Callable[..., Any]) -> Callable[..., Any]:
+def add_arguments_of_fit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a function with `**arguments` the signature that lists the arguments of `fit`, for `help` and for hints."""
     own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    of_fit = [p for name, p in inspect.signature(fit).parameters.items() if name not in _OWN]
+    of_fit = [p for name, p in inspect.signature(fit).parameters.items() if name not in _OTHER_ARGUMENTS]
     function.__signature__ = inspect.Signature([*own, *of_fit])  # pyright: ignore[reportFunctionMemberAccess]
     return function
 
@@ -78,7 +78,7 @@ def _read_penalty(penalty: Any) -> Contestant:
     one, how = penalty if pair else (penalty, None)
     try:
         one = as_penalty(one)
-        return Contestant(one, check_penalty(one, how))
+        return Contestant(one, check_how(one, how))
     except (TypeError, ValueError) as error:
         more = "" if pair or not isinstance(penalty, str) else " Here it may be 'decoupled', too, for weight decay."
         raise type(error)(f"`penalties`: {error}{more}") from error
@@ -107,7 +107,7 @@ def read_models(model: Any) -> dict[str, Any]:
     return models
 
 
-def check_each(models: Mapping[str, Any], contestants: Sequence[Contestant], request: Mapping[str, Any]) -> None:
+def check_contestants(models: Mapping[str, Any], contestants: Sequence[Contestant], request: Mapping[str, Any]) -> None:
     """Make the checks of `fit` that do not need the rows, for each model and penalty.
 
     Raises:
@@ -123,7 +123,7 @@ def check_each(models: Mapping[str, Any], contestants: Sequence[Contestant], req
         for place, contestant in enumerate(contestants):
             one = Request(**{**request, "model": model, "penalty": contestant.penalty, "how": contestant.how})
             try:
-                losses[name] = _check(one)
+                losses[name] = _check_request(one)
             except (TypeError, ValueError) as error:
                 if not place:  # it may be of any argument
                     raise
@@ -133,10 +133,10 @@ def check_each(models: Mapping[str, Any], contestants: Sequence[Contestant], req
         raise ValueError(f"`model` must have models with the same loss, which is compared. Received: {losses_text}.")
 
 
-def _check(request: Request) -> str:
+def _check_request(request: Request) -> str:
     """Check the arguments of a path that do not need the rows, and return the name of the loss."""
-    request = of_solver(request)
+    request = apply_solver(request)
     check_counts(request)
     check_learning_curve(request)
-    check_split(request)
+    check_split_arguments(request)
     return read_model_and_penalty(request).template.loss_name

@@ -14,34 +14,34 @@ from shrinkage._compare._arguments import (
     DEFAULT,
     HINTS,
     Contestant,
-    check_each,
+    add_arguments_of_fit,
+    check_contestants,
     read_models,
     read_penalties,
-    takes_arguments_of_fit,
 )
 from shrinkage._compare._comparison import Comparison
-from shrinkage._compare._deployed import describe_model, time_prediction
-from shrinkage._compare._entry import Entry, entries_of
+from shrinkage._compare._deployed import compute_model_facts, time_prediction
+from shrinkage._compare._entry import Entry, make_entries
 from shrinkage._compare._names import Paths
-from shrinkage._compare._nested import Pairs, nested_loss, split_inside
+from shrinkage._compare._nested import Pairs, estimate_nested_loss, split_inside
 from shrinkage._fit._fit import fit
 from shrinkage._messages._hints import give_hints
-from shrinkage._messages._hints_of_fit import missing_words
+from shrinkage._messages._hints_of_fit import describe_missing_argument
 from shrinkage._messages._note import Note
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Penalty
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
-from shrinkage._problem._source import rows_of_datasets
+from shrinkage._problem._source import read_dataset_arguments
 from shrinkage._record._folder import check_run
 
-_OF_A_PATH = {each.name for each in fields(Request)}
+_PATH_ARGUMENTS = {each.name for each in fields(Request)}
 """The arguments of `fit` that decide the path. The others are about a record, and what is shown."""
 
 
-@give_hints(HINTS, missing_words)
-@takes_arguments_of_fit
+@give_hints(HINTS, describe_missing_argument)
+@add_arguments_of_fit
 def compare(
     model: keras.Model
     | Callable[[], keras.Model]
@@ -101,27 +101,27 @@ def compare(
     began = time.monotonic()
     models, contestants = read_models(model), read_penalties(penalties)
     shared = {"x": x, "y": y, **arguments}
-    request = {name: value for name, value in shared.items() if name in _OF_A_PATH}
-    check_each(models, contestants, request)
+    request = {name: value for name, value in shared.items() if name in _PATH_ARGUMENTS}
+    check_contestants(models, contestants, request)
     first = Request(**{**request, "model": next(iter(models.values())), "penalty": contestants[0].penalty})
     first = replace(first, how=contestants[0].how)
-    rows = rows_of_datasets(first)
+    rows = read_dataset_arguments(first)
     first, shared = replace(first, **rows), {**shared, **rows}
     inside = split_inside(first) if nested else []
     _check_folds(models, first)
-    with _connection(arguments.get("cluster")):
+    with _open_connection(arguments.get("cluster")):
         runs = [_train(name, one, contestants, shared) for name, one in models.items()]
         paths = {name: path for run in runs for name, path in run.paths.items()}
         found = None
         if nested:
             fits = {name: each for run in runs for name, each in run.fits.items()}
-            found = nested_loss(paths, inside, lambda name, path, pairs: _fit_inside(fits[name], path, pairs))
+            found = estimate_nested_loss(paths, inside, lambda name, path, pairs: _fit_inside(fits[name], path, pairs))
     entries = tuple(entry for run in runs for entry in run.entries)
     notes = dict.fromkeys(note for run in runs for note in run.notes)
-    return Comparison(Paths(paths), _describe(entries), found, tuple(notes), time.monotonic() - began)
+    return Comparison(Paths(paths), _add_facts(entries), found, tuple(notes), time.monotonic() - began)
 
 
-def _connection(cluster: str | None) -> AbstractContextManager[None]:
+def _open_connection(cluster: str | None) -> AbstractContextManager[None]:
     """Return a connection to a cluster that all fits use, as a context; nothing without a cluster."""
     check_cluster(cluster)
     return nullcontext() if cluster is None else connect(cluster)
@@ -138,34 +138,34 @@ class _Run:
     notes: list[str]
 
 
-def _train(name: str, model: Any, contestants: Sequence[Contestant], shared: Mapping[str, Any]) -> _Run:
+def _train(name: str, model: Any, contestants: Sequence[Contestant], shared_arguments: Mapping[str, Any]) -> _Run:
     """Train a model with each penalty in turn, all by the plan of the first."""
     prefix = f"{name}: " if name else ""
     paths, fits = {}, {}
-    shared = {**shared, "model": model}
+    shared_arguments = {**shared_arguments, "model": model}
     for contestant in contestants:
         label = prefix + contestant.name
-        fits[label] = {**shared, "penalty": contestant.penalty, "how": contestant.how}
-        paths[label] = fit(**_in_folder(fits[label], label))
-        shared["plan"] = next(iter(paths.values())).plan  # equal sums are then equal to the bit
-    stops = shared.get("epoch", "best") == "best" and shared.get("solver", "gradient") == "gradient"
+        fits[label] = {**shared_arguments, "penalty": contestant.penalty, "how": contestant.how}
+        paths[label] = fit(**_add_run_folder(fits[label], label))
+        shared_arguments["plan"] = next(iter(paths.values())).plan  # equal sums are then equal to the bit
+    stops = shared_arguments.get("epoch", "best") == "best" and shared_arguments.get("solver", "gradient") == "gradient"
     first = next(iter(paths.values()))
-    lacking = first.single_split or shared.get("patience") is not None
-    none = _fit_none(shared, prefix) if stops and lacking else None
-    entries = entries_of(
-        {label.removeprefix(prefix): p for label, p in paths.items()}, none, stops=stops, prefix=prefix
+    lacking = first.single_split or shared_arguments.get("patience") is not None
+    none = _fit_none(shared_arguments, prefix) if stops and lacking else None
+    entries = make_entries(
+        {label.removeprefix(prefix): p for label, p in paths.items()}, none, stops_early=stops, prefix=prefix
     )
-    return _Run(paths, fits, entries, [*_note_differences(paths), *_notes(paths)])
+    return _Run(paths, fits, entries, [*_note_differences(paths), *_collect_notes(paths)])
 
 
-def _fit_none(shared: Mapping[str, Any], prefix: str) -> Path:
+def _fit_none(shared_arguments: Mapping[str, Any], prefix: str) -> Path:
     """Train strength 0 alone for all epochs, where a path has not its losses there.
 
     A path that chose the best epochs has the losses of single rows at these epochs alone; with `patience`, strength 0
     is not trained to the end.
     """
     changes = {"penalty": L2(), "how": None, "lams": [0.0], "epoch": "last", "patience": None, "learning_curve": False}
-    return fit(**_in_folder({**shared, **changes}, f"{prefix}none"))
+    return fit(**_add_run_folder({**shared_arguments, **changes}, f"{prefix}none"))
 
 
 def _fit_inside(arguments: Mapping[str, Any], path: Path, pairs: Pairs) -> Path:
@@ -174,7 +174,7 @@ def _fit_inside(arguments: Mapping[str, Any], path: Path, pairs: Pairs) -> Path:
     return fit(**{**arguments, **changes, "learning_curve": False, "run": None, "tensorboard": None})
 
 
-def _in_folder(arguments: dict[str, Any], label: str) -> dict[str, Any]:
+def _add_run_folder(arguments: dict[str, Any], label: str) -> dict[str, Any]:
     """Give each path its own folder for the record."""
     run = arguments.get("run")
     if run is None:
@@ -183,7 +183,7 @@ def _in_folder(arguments: dict[str, Any], label: str) -> dict[str, Any]:
     return {**arguments, "run": check_run(run) / name}
 
 
-def _describe(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+def _add_facts(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Add the facts about the models. Prediction is timed once for each model: zeros do not change the time."""
     seconds: dict[str, float] = {}
     described = []
@@ -194,7 +194,7 @@ def _describe(entries: Sequence[Entry]) -> tuple[Entry, ...]:
             continue
         if entry.baseline not in seconds:
             seconds[entry.baseline] = time_prediction(entry.path.model(entry.lam))
-        described.append(entry.with_model(describe_model(entry.path, index, seconds[entry.baseline])))
+        described.append(entry.add_facts(compute_model_facts(entry.path, index, seconds[entry.baseline])))
     return tuple(described)
 
 
@@ -202,7 +202,7 @@ def _check_folds(models: Mapping[str, Any], request: Request) -> None:
     """Refuse models that the rows are split for in different ways, for example by the labels of other outputs."""
     if len(models) < 2:
         return
-    hashes = {name: prepare(replace(request, model=model)).folds.hash for name, model in models.items()}
+    hashes = {name: prepare_problem(replace(request, make_model=model)).folds.hash for name, model in models.items()}
     if len(set(hashes.values())) > 1:
         raise ValueError(
             "`model` must have models for which the rows are split in the same way. Received: different folds, as the "
@@ -224,7 +224,7 @@ def _note_differences(paths: Mapping[str, Path]) -> list[str]:
     ]
 
 
-def _notes(paths: Mapping[str, Path]) -> list[str]:
+def _collect_notes(paths: Mapping[str, Path]) -> list[str]:
     """Return the notes of the paths; a note that not all paths have is said with the names of those that have it."""
     owners: dict[str, list[str]] = {}
     for name, path in paths.items():

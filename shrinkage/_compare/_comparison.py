@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from shrinkage._compare._names import find_name
 from shrinkage._compare._plot import draw_losses
 from shrinkage._compare._ranking import Ranking
-from shrinkage._compare._text import records, summary
-from shrinkage._compare._verdict import verdict
+from shrinkage._compare._text import lay_out_comparison, make_records
+from shrinkage._compare._verdict import make_comparison_verdict
 from shrinkage._compare._weights_plot import draw_weights
 from shrinkage._cv._choice import NothingToChoose
 from shrinkage._messages._note import PYTHON, Vocabulary, quote
@@ -75,16 +75,16 @@ class Comparison(Ranking):
         gain_high and gain_p, the loss without a penalty minus the loss, with the 95 % interval and the p-value adjusted
         by Holm's method; above, above_low, above_high and above_p, the same for the loss minus the least loss; result,
         which is "least", "tied", "worse" or "diverged"; zeros, zero_units, zero_inputs, size, zipped and
-        predict_seconds of the model trained on all rows (see `Deployed`); and seconds, the time of the training, NaN
+        predict_seconds of the model trained on all rows (see `ModelFacts`); and seconds, the time of the training, NaN
         for a row that is a part of another path.
         """
         import pandas as pd
 
-        return pd.DataFrame(records(self))
+        return pd.DataFrame(make_records(self))
 
     def verdict(self) -> str:
         """Return the sentences below the table: which one has the least loss, and what cannot be told from it."""
-        return verdict(self)
+        return make_comparison_verdict(self)
 
     def plot(
         self, file: Any = None, *, kind: Literal["losses", "weights"] = "losses", marked: Sequence[int] = ()
@@ -108,9 +108,9 @@ class Comparison(Ranking):
         return draw_losses(self, file) if kind == "losses" else draw_weights(self.paths, file, marked=marked)
 
     def __repr__(self) -> str:
-        return comparison_text(self, PYTHON)
+        return format_comparison(self, PYTHON)
 
 
-def comparison_text(comparison: Comparison, terms: Vocabulary) -> str:
+def format_comparison(comparison: Comparison, terms: Vocabulary) -> str:
     """Return the table, the verdict and the notes, in the terms of Python or of the shell."""
-    return summary(comparison, comparison.verdict(), terms)
+    return lay_out_comparison(comparison, comparison.verdict(), terms)

@@ -15,7 +15,7 @@ _ROWS, _CALLS, _SECONDS = 256, 20, 1.0
 
 
 @dataclass(frozen=True)
-class Deployed:
+class ModelFacts:
     """Facts about a model; NaN where no model was trained on all rows.
 
     Attributes:
@@ -36,19 +36,19 @@ class Deployed:
     predict_seconds: float = math.nan
 
 
-UNKNOWN = Deployed()
+UNKNOWN_FACTS = ModelFacts()
 
 
-def describe_model(path: Path, index: int, predict_seconds: float) -> Deployed:
+def compute_model_facts(path: Path, index: int, predict_seconds: float) -> ModelFacts:
     """Return the facts about the model at `path.lams[index]`."""
     if not path.has_model[index]:
-        return Deployed(predict_seconds=predict_seconds)
-    place = model_place(path, index)
+        return ModelFacts(predict_seconds=predict_seconds)
+    place = find_model_place(path, index)
     values = [np.asarray(weight[place]) for weight in path.weights]
-    kernels = [(weight, values[number]) for weight, number in penalised_kernels(path)]
+    kernels = [(weight, values[number]) for weight, number in list_penalised_kernels(path)]
     data = b"".join(value.tobytes() for value in values)
-    first = input_kernel(path)
-    return Deployed(
+    first = find_input_kernel(path)
+    return ModelFacts(
         zeros=sum(int((w == 0).sum()) for _, w in kernels),
         zero_units=sum(int((w == 0).all(axis=weight.per_unit).sum()) for weight, w in kernels if weight.per_unit),
         zero_inputs=0 if first is None else int((values[first[1]] == 0).all(axis=first[0].per_input).sum()),
@@ -58,12 +58,12 @@ def describe_model(path: Path, index: int, predict_seconds: float) -> Deployed:
     )
 
 
-def model_place(path: Path, index: int) -> int:
+def find_model_place(path: Path, index: int) -> int:
     """Return the place of the model of a strength in `path.weights`."""
     return int(np.count_nonzero(path.has_model[:index]))
 
 
-def penalised_kernels(path: Path) -> list[tuple[Weight, int]]:
+def list_penalised_kernels(path: Path) -> list[tuple[Weight, int]]:
     """Return the penalised weights, each with its place among the variables of the model."""
     network = path.template.network
     places = {id(variable): place for place, variable in enumerate(network.variables)}
@@ -71,9 +71,9 @@ def penalised_kernels(path: Path) -> list[tuple[Weight, int]]:
     return [(weight, places[id(variable)]) for weight, variable in pairs if weight.penalised]
 
 
-def input_kernel(path: Path) -> tuple[Weight, int] | None:
+def find_input_kernel(path: Path) -> tuple[Weight, int] | None:
     """Return the first penalised kernel with inputs, and its place. The rows of an embedding are tokens, not inputs."""
-    pairs = penalised_kernels(path)
+    pairs = list_penalised_kernels(path)
     return next((pair for pair in pairs if pair[0].per_input and not pair[0].path.endswith("/embeddings")), None)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._compare._deployed import UNKNOWN, Deployed
-from shrinkage._compare._statistics import p_value
-from shrinkage._cv._choice import best_epochs
-from shrinkage._cv._statistics import Difference, row_degrees
+from shrinkage._compare._deployed import UNKNOWN_FACTS, ModelFacts
+from shrinkage._compare._statistics import compute_p_value
+from shrinkage._cv._choice import choose_epochs
+from shrinkage._cv._statistics import Difference, compute_row_degrees
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 
@@ -28,7 +28,7 @@ class Entry:
         index: index of the strength in `path.lams`, or None if a model diverged at every strength.
         epoch: the epoch, counted from 1.
         seconds: time of the training; NaN if the row is a part of the path of another row.
-        deployed: facts about the model trained on all rows.
+        facts: facts about the model trained on all rows.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Entry:
     index: int | None
     epoch: int
     seconds: float = math.nan
-    deployed: Deployed = UNKNOWN
+    facts: ModelFacts = UNKNOWN_FACTS
 
     @property
     def diverged(self) -> bool:
@@ -77,7 +77,7 @@ class Entry:
             return float(self.path.se[self.index])
         return float(self.path.summarise(self.fold_loss[:, None])[1][0])
 
-    def minus(self, other: "Entry") -> Difference:
+    def subtract(self, other: "Entry") -> Difference:
         """Return the loss of this entry minus the loss of another, paired over folds, with the interval of `gain`.
 
         For a single split the interval is over held-out rows, and not known if the path has no loss of each row.
@@ -90,19 +90,19 @@ class Entry:
             return Difference(mean, math.nan, math.nan)
         return curve.row_gain(self.row_loss, other.row_loss, mean)
 
-    def p_value(self, difference: Difference) -> float:
-        """Return the p-value of a difference that `minus` returned."""
+    def compute_p_value(self, difference: Difference) -> float:
+        """Return the p-value of a difference that `subtract` returned."""
         if not self.path.single_split:
-            return p_value(difference, len(self.path.fold_weight) - 1)
-        degrees = row_degrees(len(self.path.row_loss), self.path.row_weight, self.path.groups)
-        return p_value(difference, degrees)
+            return compute_p_value(difference, len(self.path.fold_weight) - 1)
+        degrees = compute_row_degrees(len(self.path.row_loss), self.path.row_weight, self.path.groups)
+        return compute_p_value(difference, degrees)
 
-    def with_model(self, deployed: Deployed) -> "Entry":
-        return replace(self, deployed=deployed)
+    def add_facts(self, facts: ModelFacts) -> "Entry":
+        return replace(self, facts=facts)
 
 
-def entries_of(
-    paths: Mapping[str, Path], none: Path | None = None, *, stops: bool = True, prefix: str = ""
+def make_entries(
+    paths: Mapping[str, Path], unpenalised_path: Path | None = None, *, stops_early: bool = True, prefix: str = ""
 ) -> list[Entry]:
     """Return the entries of one model, the simplest first.
 
@@ -111,16 +111,20 @@ def entries_of(
 
     Args:
         paths: the path of each penalty, by its name.
-        none: a path of strength 0 alone, if no penalty is to be read from it.
-        stops: whether the paths chose the best epoch of each strength. If not, early stopping is no entry.
+        unpenalised_path: a path of strength 0 alone, if no penalty is to be read from it.
+        stops_early: whether the paths chose the best epoch of each strength. If not, early stopping is no entry.
         prefix: what the names begin with, such as "wide: ".
     """
     first, baseline = next(iter(paths.values())), prefix + NONE
-    entries = [_without_penalty(baseline, baseline, none or first, last=none is None and stops)]
-    if none is not None:
-        entries = [replace(entries[0], seconds=none.seconds)]
-    if stops:
-        entries.append(_without_penalty(prefix + EARLY_STOPPING, baseline, first, last=False))
+    entries = [
+        _make_unpenalised_entry(
+            baseline, baseline, unpenalised_path or first, is_last_epoch=unpenalised_path is None and stops_early
+        )
+    ]
+    if unpenalised_path is not None:
+        entries = [replace(entries[0], seconds=unpenalised_path.seconds)]
+    if stops_early:
+        entries.append(_make_unpenalised_entry(prefix + EARLY_STOPPING, baseline, first, is_last_epoch=False))
     for name, path in paths.items():
         index = None if path.failed.all() else path.index
         epoch = 1 if index is None else int(path.epochs[index])
@@ -128,9 +132,11 @@ def entries_of(
     return entries
 
 
-def _without_penalty(name: str, baseline: str, path: Path, *, last: bool) -> Entry:
+def _make_unpenalised_entry(name: str, baseline: str, path: Path, *, is_last_epoch: bool) -> Entry:
     """Return the entry of strength 0, at the last epoch or at the epoch of the path."""
     zero = len(path.lams) - 1
     failed = bool(path.failed[zero]) or bool((path.status[:, zero] == Status.DIVERGED).any())
-    epoch = int(best_epochs(path.cv_loss[:, [zero]], path.fold_weight, "last")[0] if last else path.epochs[zero])
+    epoch = int(
+        choose_epochs(path.cv_loss[:, [zero]], path.fold_weight, "last")[0] if is_last_epoch else path.epochs[zero]
+    )
     return Entry(name, baseline, path, None if failed else zero, epoch)

@@ -5,10 +5,10 @@ from typing import Any
 
 from shrinkage._messages._note import quote
 from shrinkage._path._path import Path
-from shrinkage._penalties._check import plain_name
+from shrinkage._penalties._check import normalize_penalty_name
 
 
-def find_name(given: Any, names: Iterable[str]) -> str:
+def find_name(query: Any, names: Iterable[str]) -> str:
     """Return the name of the row: the name itself, or the name of its penalty, as `penalties` and `fit` take it.
 
     Raises:
@@ -20,20 +20,20 @@ def find_name(given: Any, names: Iterable[str]) -> str:
         ('L2', 'elastic net (rho = 0.5)', 'decoupled L2')
     """
     names = list(names)
-    if isinstance(given, str):
-        found = [name for name in names if name == given]
-        found = found or [name for name in names if plain_name(given) in _plain_names(name)]
+    if isinstance(query, str):
+        found = [name for name in names if name == query]
+        found = found or [name for name in names if normalize_penalty_name(query) in _normalize_names(name)]
         if len(found) == 1:
             return found[0]
-    raise ValueError(f"`name` must be one of {', '.join(map(repr, names))}. Received: {quote(given)}.")
+    raise ValueError(f"`name` must be one of {', '.join(map(repr, names))}. Received: {quote(query)}.")
 
 
-def _plain_names(name: str) -> set[str]:
+def _normalize_names(name: str) -> set[str]:
     """Return the plain names of a row: with the number of an elastic net or the groups of a group lasso, and without.
 
     `penalties` calls the decoupled L2 "decoupled".
     """
-    own_names = {plain_name(name), plain_name(name.partition(" (")[0])}
+    own_names = {normalize_penalty_name(name), normalize_penalty_name(name.partition(" (")[0])}
     return own_names | {each.removesuffix("l2") for each in own_names if each.endswith("decoupledl2")}
 
 

@@ -10,16 +10,16 @@ import numpy as np
 
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
-from shrinkage._problem._split import SplitInputs, choose_folds, split_inputs
+from shrinkage._problem._split import SplitInputs, choose_folds, make_split_inputs
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
 """Row numbers (training rows, held-out rows) of each inner fold."""
 
 
 @dataclass(frozen=True)
-class Nested:
+class NestedEstimate:
     """The loss of the winner, estimated on rows that its choice has not seen.
 
     Attributes:
@@ -47,14 +47,14 @@ def split_inside(request: Request) -> list[Pairs]:
         raise ValueError(
             "`nested` needs folds of the rows of `x`, such as cv=5. Received: `validation_data`. Leave it out."
         )
-    problem = prepare(request)
-    if problem.stored is not None or problem.folds.kind == "pairs of rows":
-        received = "rows on disk" if problem.stored is not None else "pairs of rows as `cv`"
+    problem = prepare_problem(request)
+    if problem.stored_rows is not None or problem.folds.kind == "pairs of rows":
+        received = "rows on disk" if problem.stored_rows is not None else "pairs of rows as `cv`"
         raise ValueError(
             "`nested` splits the training rows of each fold again, and needs rows in memory, and a number of folds, a "
             f"splitter or fold numbers as `cv`. Received: {received}."
         )
-    inputs, folds = split_inputs(problem.training.data, problem.training.objective), problem.folds
+    inputs, folds = make_split_inputs(problem.training.data, problem.training.objective), problem.folds
     return [_split_again(folds.train[fold], inputs, request) for fold in range(len(folds.train))]
 
 
@@ -74,16 +74,16 @@ def _split_again(rows: np.ndarray, inputs: SplitInputs, request: Request) -> Pai
 def _take(inputs: SplitInputs, rows: np.ndarray) -> SplitInputs:
     return replace(
         inputs,
-        weight=inputs.weight[rows],
+        compute_weight=inputs.weight[rows],
         classes=None if inputs.classes is None else inputs.classes[rows],
         target=None if inputs.target is None else inputs.target[rows],
         counts={name: counts[rows] for name, counts in inputs.counts.items()},
     )
 
 
-def nested_loss(
-    paths: Mapping[str, Path], inside: Sequence[Pairs], fit_inside: Callable[[str, Path, Pairs], Path]
-) -> Nested:
+def estimate_nested_loss(
+    paths: Mapping[str, Path], inner_folds: Sequence[Pairs], fit_inside: Callable[[str, Path, Pairs], Path]
+) -> NestedEstimate:
     """Repeat the choice inside each outer fold, and return the loss of the choices on the rows that the fold holds out.
 
     The choice of a fold is a path, a strength and an epoch. The path has trained the choice on the rows of the fold
@@ -92,24 +92,24 @@ def nested_loss(
 
     Args:
         paths: the paths that are compared, by name.
-        inside: the inner folds of each outer fold.
+        inner_folds: the inner folds of each outer fold.
         fit_inside: a function that trains a path at the same strengths with other folds.
     """
     some = next(iter(paths.values()))
     losses, names, lams, seconds = [], [], [], 0.0
-    for fold, pairs in enumerate(inside):
+    for fold, pairs in enumerate(inner_folds):
         inner = {name: fit_inside(name, path, pairs) for name, path in paths.items()}
         seconds += sum(path.seconds for path in inner.values())
         usable = {name: path for name, path in inner.items() if not path.failed.all()}
         best = min(usable, key=lambda name: usable[name].mean[usable[name].index], default=None)
         names.append("diverged" if best is None else best)
         lams.append(math.nan if best is None else inner[best].lam)
-        losses.append(math.nan if best is None else _held_out_loss(paths[best], inner[best], fold))
+        losses.append(math.nan if best is None else _get_held_out_loss(paths[best], inner[best], fold))
     mean, se = some.summarise(np.array(losses)[:, None])
-    return Nested(float(mean[0]), float(se[0]), tuple(names), tuple(lams), seconds)
+    return NestedEstimate(float(mean[0]), float(se[0]), tuple(names), tuple(lams), seconds)
 
 
-def _held_out_loss(outer: Path, inner: Path, fold: int) -> float:
+def _get_held_out_loss(outer: Path, inner: Path, fold: int) -> float:
     """Return the loss of the inner choice in a fold of the outer path; NaN if its model diverged."""
     index, epoch = inner.index, inner.epochs[inner.index]
     finite_epochs = np.flatnonzero(np.isfinite(outer.cv_loss[fold, index, :epoch]))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shrinkage._compare._text import result_of
+from shrinkage._compare._text import classify_entry
 from shrinkage._path._pictures._save import check_picture_file, save_picture
 from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, STYLE, TRAINING
-from shrinkage._path._words import loss_words
+from shrinkage._path._words import format_loss_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ class LossData:
         names: the names of the entries.
         loss: the held-out losses.
         low, high: ends of the 95 % interval of the difference to the least, added to the least; NaN for the least.
-        worse: whether the entry is clearly worse than the least.
+        is_worse: whether the entry is clearly worse than the least.
         least: the least loss.
         null: the loss of the best constant, or NaN.
         label: the name of the loss.
@@ -36,13 +36,13 @@ class LossData:
     loss: Any
     low: Any
     high: Any
-    worse: Any
+    is_worse: Any
     least: float
     null: float
     label: str
 
 
-def loss_data(ranking: Ranking) -> LossData:
+def compute_loss_data(ranking: Ranking) -> LossData:
     """Collect the data of the picture."""
     rows = [(entry, test) for entry, test in zip(ranking.entries, ranking.regrets, strict=True) if not entry.diverged]
     least = np.nan if ranking.least is None else ranking.least.loss
@@ -54,10 +54,10 @@ def loss_data(ranking: Ranking) -> LossData:
         loss=np.array([entry.loss for entry, _ in rows]),
         low=low,
         high=high,
-        worse=np.array([result_of(ranking, entry, test) == "worse" for entry, test in rows], bool),
+        is_worse=np.array([classify_entry(ranking, entry, test) == "worse" for entry, test in rows], bool),
         least=float(least),
         null=some.null_loss,
-        label=loss_words(some.loss_name),
+        label=format_loss_name(some.loss_name),
     )
 
 
@@ -69,12 +69,12 @@ def draw_losses(ranking: Ranking, file: Any = None) -> Figure:
     import matplotlib
     from matplotlib.figure import Figure
 
-    file, data = check_picture_file(file), loss_data(ranking)
+    file, data = check_picture_file(file), compute_loss_data(ranking)
     places = np.arange(len(data.names))[::-1]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 1.4 + 0.42 * max(len(places), 2)), dpi=150, layout="constrained")
         axes = figure.add_subplot()
-        for place, loss, low, high, worse in zip(places, data.loss, data.low, data.high, data.worse, strict=True):
+        for place, loss, low, high, worse in zip(places, data.loss, data.low, data.high, data.is_worse, strict=True):
             if np.isfinite(low):
                 axes.plot([low, high], [place, place], color=FAINT, linewidth=1.6, zorder=2)
             axes.plot(loss, place, "o", color=TRAINING if worse else HELD_OUT, markersize=6.5, zorder=3)
@@ -84,7 +84,7 @@ def draw_losses(ranking: Ranking, file: Any = None) -> Figure:
         if np.isfinite(data.null) and data.null < np.nanmax(values) + 0.5 * np.ptp(values[np.isfinite(values)]):
             axes.axvline(data.null, color=FAINT, linewidth=1, linestyle="--", label="best constant", zorder=1)
         axes.plot([], [], "o", color=HELD_OUT, markersize=6.5, label="least, and tied with it")
-        if data.worse.any():
+        if data.is_worse.any():
             axes.plot([], [], "o", color=TRAINING, markersize=6.5, label="clearly worse")
         axes.plot([], [], color=FAINT, linewidth=1.6, label="95 % interval of the difference to the least")
         axes.set_yticks(places, data.names)

@@ -8,13 +8,13 @@ from functools import cached_property
 import numpy as np
 
 from shrinkage._compare._entry import Entry
-from shrinkage._compare._nested import Nested
-from shrinkage._compare._statistics import holm
-from shrinkage._cv._statistics import Difference, optimism
+from shrinkage._compare._nested import NestedEstimate
+from shrinkage._compare._statistics import adjust_p_values
+from shrinkage._cv._statistics import Difference, estimate_optimism
 from shrinkage._path._path import Path
 
 LEVEL = 0.05
-_UNKNOWN = Difference(math.nan, math.nan, math.nan)
+_UNKNOWN_DIFFERENCE = Difference(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Ranking:
 
     paths: Mapping[str, Path]
     entries: tuple[Entry, ...]
-    nested: Nested | None = None
+    nested: NestedEstimate | None = None
     notes: tuple[str, ...] = ()
     seconds: float = math.nan
 
@@ -55,7 +55,7 @@ class Ranking:
         """
         by_name = {entry.name: entry for entry in self.entries}
         pairs = [(by_name[entry.baseline], entry) for entry in self.entries]
-        return _contrasts(pairs)
+        return _make_contrasts(pairs)
 
     @cached_property
     def regrets(self) -> tuple[Contrast | None, ...]:
@@ -64,7 +64,11 @@ class Ranking:
         The p-values are adjusted for the number of these tests.
         """
         least = self.least
-        return (None,) * len(self.entries) if least is None else _contrasts([(entry, least) for entry in self.entries])
+        return (
+            (None,) * len(self.entries)
+            if least is None
+            else _make_contrasts([(entry, least) for entry in self.entries])
+        )
 
     @cached_property
     def tied(self) -> tuple[Entry, ...]:
@@ -82,14 +86,19 @@ class Ranking:
             return math.nan
         curves = [np.where(path.failed, np.nan, path.fold_loss) for path in self.paths.values()]
         losses = np.column_stack([self.least.fold_loss, *curves])
-        return optimism(losses, self.least.path.fold_weight, 0)
+        return estimate_optimism(losses, self.least.path.fold_weight, 0)
 
 
-def _contrasts(pairs: Sequence[tuple[Entry, Entry]]) -> tuple[Contrast | None, ...]:
+def _make_contrasts(pairs: Sequence[tuple[Entry, Entry]]) -> tuple[Contrast | None, ...]:
     """Return a test of each difference, first minus second; None for an entry and itself."""
-    differences = [None if a is b else _UNKNOWN if a.diverged or b.diverged else a.minus(b) for a, b in pairs]
-    raw = [math.nan if found is None else a.p_value(found) for (a, _), found in zip(pairs, differences, strict=True)]
-    adjusted = holm(raw)
+    differences = [
+        None if a is b else _UNKNOWN_DIFFERENCE if a.diverged or b.diverged else a.subtract(b) for a, b in pairs
+    ]
+    raw = [
+        math.nan if found is None else a.compute_p_value(found)
+        for (a, _), found in zip(pairs, differences, strict=True)
+    ]
+    adjusted = adjust_p_values(raw)
     return tuple(
         None if found is None else Contrast(found, float(p)) for found, p in zip(differences, adjusted, strict=True)
     )

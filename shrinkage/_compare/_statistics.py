@@ -8,21 +8,21 @@ from numpy.typing import ArrayLike, NDArray
 from shrinkage._cv._statistics import Difference
 
 
-def p_value(difference: Difference, degrees_of_freedom: float) -> float:
+def compute_p_value(difference: Difference, degrees_of_freedom: float) -> float:
     """Return the two-sided p-value of the t-test that gives the 95 % interval of a difference.
 
     With `se = (high - mean) / t(0.975; df)`, the value is `2 (1 - T(|mean| / se; df))`, where T is the distribution
     function of Student's t. It is below 0.05 if and only if the interval excludes 0.
 
     Args:
-        difference: a mean and its interval, as `gain` and `row_gain` return them.
+        difference: a mean and its interval, as `estimate_gain` and `estimate_row_gain` return them.
         degrees_of_freedom: df of the interval: the number of folds minus 1, or of rows.
 
     Returns:
         The p-value; NaN if the interval is not known. It is 1 for a difference of 0 in every fold.
 
     Example:
-        >>> round(p_value(Difference(0.1, -0.2927, 0.4927), 2), 2)
+        >>> round(compute_p_value(Difference(0.1, -0.2927, 0.4927), 2), 2)
         0.39
     """
     from scipy.special import stdtr, stdtrit  # imported here, as the import of SciPy is slow
@@ -35,7 +35,7 @@ def p_value(difference: Difference, degrees_of_freedom: float) -> float:
     return float(2 * stdtr(degrees_of_freedom, -abs(difference.mean) / se))
 
 
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+def adjust_p_values(p_values: ArrayLike) -> NDArray[np.float64]:
     """Return p-values adjusted for the number of tests by Holm's method.
 
     Of m tests, the k-th smallest p-value becomes `min(1, max over j <= k of (m - j + 1) p_j)`. Tests with an adjusted
@@ -51,7 +51,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     (1979), 65-70. The same numbers as `p.adjust(p, "holm")` in R.
 
     Example:
-        >>> holm([0.01, 0.04, 0.03, 0.005]).tolist()
+        >>> adjust_p_values([0.01, 0.04, 0.03, 0.005]).tolist()
         [0.03, 0.06, 0.06, 0.02]
     """
     p = np.asarray(p_values, dtype=np.float64)

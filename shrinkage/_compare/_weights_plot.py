@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shrinkage._compare._deployed import input_kernel
+from shrinkage._compare._deployed import find_input_kernel
 from shrinkage._messages._note import quote
 from shrinkage._path._path import Path
 from shrinkage._path._pictures._save import check_picture_file, save_picture
@@ -26,18 +26,18 @@ class WeightData:
         lams: (T,) the strengths.
         norms: (T, inputs) Euclidean norm of the weights out of each input.
         lam: the chosen strength; NaN without a choice, or for no penalty.
-        kept: (inputs,) whether a weight of the input is not 0 at the choice, or None without a choice.
+        nonzero_inputs: (inputs,) whether a weight of the input is not 0 at the choice, or None without a choice.
     """
 
     lams: Any
     norms: Any
     lam: float
-    kept: Any
+    nonzero_inputs: Any
 
 
-def weight_data(path: Path) -> WeightData | None:
+def compute_weight_data(path: Path) -> WeightData | None:
     """Return the data of a path, or None if fewer than two strengths have weights, or no kernel has inputs."""
-    kernel = input_kernel(path)
+    kernel = find_input_kernel(path)
     models = np.flatnonzero(path.has_model)
     is_penalised = path.lams[models] > 0
     if kernel is None or is_penalised.sum() < 2:
@@ -67,7 +67,7 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
     from matplotlib.figure import Figure
 
     file = check_picture_file(file)
-    found = {name: data for name, path in paths.items() if (data := weight_data(path)) is not None}
+    found = {name: data for name, path in paths.items() if (data := compute_weight_data(path)) is not None}
     if not found:
         raise ValueError(
             '`kind`: "weights" needs a kernel with the weights of several strengths. Received: paths without one. Call '
@@ -115,7 +115,11 @@ def _draw_panel(axes: Any, name: str, data: WeightData, marked: set[int]) -> Non
         axes.plot(np.log10(data.lams), data.norms[:, number], **style)
     if np.isfinite(data.lam):
         axes.axvline(np.log10(data.lam), color=INK, linewidth=1, linestyle=":")
-    kept_text = "" if data.kept is None else f"\n{int(data.kept.sum())} of {len(data.kept)} inputs at the choice"
+    kept_text = (
+        ""
+        if data.nonzero_inputs is None
+        else f"\n{int(data.nonzero_inputs.sum())} of {len(data.nonzero_inputs)} inputs at the choice"
+    )
     axes.set_title(f"{name}{kept_text}", loc="left", fontsize=10)
     axes.set_xlabel("log10 of the strength")
     axes.axhline(0, color=FAINT, linewidth=0.7)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shrinkage._cv._statistics import Floats, finite_or_nan, paired_errors, weighted_mean
+from shrinkage._cv._statistics import Floats, compute_paired_errors, to_finite_or_nan, weighted_mean
 
 
 class NothingToChoose(ValueError):
@@ -23,7 +23,7 @@ class NothingToChoose(ValueError):
     """
 
 
-def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
+def choose_strengths(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     """Choose the strength with the least mean loss, and the largest strength within one standard error.
 
     `min` is the first (largest) strength with `mean ≤ min(mean)`; `1se` is the first with `mean ≤ mean[min] + se[min]`.
@@ -41,10 +41,10 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     Source: `getOptcv.glmnet` in R's glmnet 4.1.
 
     Example:
-        >>> choose([0.9, 0.5, 0.4, 0.4, 0.6], [0.1, 0.1, 0.1, 0.1, 0.1])
+        >>> choose_strengths([0.9, 0.5, 0.4, 0.4, 0.6], [0.1, 0.1, 0.1, 0.1, 0.1])
         (2, 1)
     """
-    mean = finite_or_nan(mean)
+    mean = to_finite_or_nan(mean)
     if np.isnan(mean).all():
         raise NothingToChoose(
             "Nothing to choose from: at every strength at least one model diverged. Lower the learning rate, or scale "
@@ -55,13 +55,13 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     return index_min, int(np.flatnonzero(mean <= threshold)[0])
 
 
-def choose_paired(
+def choose_paired_strength(
     mean: ArrayLike, row_loss: ArrayLike, weight: ArrayLike | None = None, groups: ArrayLike | None = None
 ) -> int:
     """Choose the largest strength within one paired standard error of the least mean loss, over held-out rows.
 
-    The paired standard error is that of the mean of the differences of the row losses, `row_se`. It is smaller than the
-    standard error of the mean loss, because the same rows are difficult at every strength.
+    The paired standard error is that of the mean of the differences of the row losses, `compute_row_se`. It is smaller
+    than the standard error of the mean loss, because the same rows are difficult at every strength.
 
     Args:
         mean: (S,) mean loss of each strength, strengths descending; NaN is never chosen.
@@ -76,16 +76,18 @@ def choose_paired(
         NothingToChoose: if no mean is finite.
 
     Example:
-        >>> choose_paired([0.51, 0.5], [[0.4, 0.4], [0.62, 0.6]]), choose_paired([0.6, 0.5], [[0.5, 0.4], [0.7, 0.6]])
-        (0, 1)
+        >>> choose_paired_strength([0.51, 0.5], [[0.4, 0.4], [0.62, 0.6]])
+        0
+        >>> choose_paired_strength([0.6, 0.5], [[0.5, 0.4], [0.7, 0.6]])
+        1
     """
-    best, _ = choose(mean, np.zeros(len(np.asarray(mean))))
-    error = np.nan_to_num(paired_errors(row_loss, best, weight, groups))
-    within = finite_or_nan(mean) <= np.asarray(mean)[best] + error
+    best, _ = choose_strengths(mean, np.zeros(len(np.asarray(mean))))
+    error = np.nan_to_num(compute_paired_errors(row_loss, best, weight, groups))
+    within = to_finite_or_nan(mean) <= np.asarray(mean)[best] + error
     return int(np.flatnonzero(within)[0])
 
 
-def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
+def find_far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
     """Find a fold with a loss far above the other folds, for example because of outliers.
 
     A loss is far above if the loss is at least 3 times the median of the other folds, and exceeds the median by more
@@ -98,11 +100,11 @@ def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
         The fold, counted from 0, or None; and the ratio of the loss to the median of the other folds, or NaN.
 
     Example:
-        >>> fold, times = far_fold([0.45, 0.43, 0.42, 0.49, 3.35])
+        >>> fold, times = find_far_fold([0.45, 0.43, 0.42, 0.49, 3.35])
         >>> fold, round(times, 2)
         (4, 7.61)
     """
-    loss = finite_or_nan(fold_loss)
+    loss = to_finite_or_nan(fold_loss)
     if len(loss) < 3 or np.isnan(loss).any():
         return None, float("nan")
     fold = int(loss.argmax())
@@ -113,12 +115,12 @@ def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
     return fold, float(loss[fold] / middle)
 
 
-def at_epochs(loss: NDArray[np.float64], epochs: ArrayLike) -> Floats:
+def get_losses_at_epochs(loss: NDArray[np.float64], epochs: ArrayLike) -> Floats:
     """Return the losses (F, S) of curves (F, S, E) at an epoch of each strength, counted from 1, (S,)."""
     return np.take_along_axis(loss, np.asarray(epochs)[None, :, None] - 1, axis=2)[:, :, 0]
 
 
-def best_epochs(
+def choose_epochs(
     cv_loss: ArrayLike, fold_weight: ArrayLike, epoch: Literal["best", "last"] | int = "best"
 ) -> NDArray[np.int64]:
     """Choose an epoch for each strength, the same in all folds.
@@ -136,10 +138,10 @@ def best_epochs(
         ValueError: if `epoch` has another value.
 
     Example:
-        >>> best_epochs([[[0.9, 0.5, 0.7]], [[0.9, 0.7, 0.4]]], [1, 1])
+        >>> choose_epochs([[[0.9, 0.5, 0.7]], [[0.9, 0.7, 0.4]]], [1, 1])
         array([3])
     """
-    curve = weighted_mean(finite_or_nan(cv_loss), fold_weight)
+    curve = weighted_mean(to_finite_or_nan(cv_loss), fold_weight)
     n_strengths, n_epochs = curve.shape
     if epoch == "best":
         return np.argmin(np.where(np.isnan(curve), np.inf, curve), axis=1) + 1

@@ -45,7 +45,7 @@ class Folds:
     def __post_init__(self) -> None:
         for name in ("train", "held_out"):
             if not isinstance(rows := getattr(self, name), RowSets):
-                object.__setattr__(self, name, RowSets.of(rows, self.n_rows))
+                object.__setattr__(self, name, RowSets.from_rows(rows, self.n_rows))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore pickled folds. Earlier versions pickled tuples of arrays."""
@@ -112,13 +112,15 @@ class Folds:
         for sets in (self.train, self.held_out):
             for place, size in enumerate(sets.sizes):
                 digest.update(np.int64(size).tobytes())
-                for part, inside in sets[[place]].parts():
+                for part, inside in sets[[place]].iterate_parts():
                     digest.update((part.start + np.flatnonzero(inside[0])).astype(np.int64).tobytes())
         return digest.hexdigest()
 
-    def training_parts(self) -> Iterator[tuple[slice, np.ndarray]]:
+    def iterate_training_parts(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield slices of rows, and whether each fold and, last, the final models train on each row, (F + 1, rows)."""
-        for (part, inside), (_, held_out) in zip(self.train.parts(), self.held_out.parts(), strict=True):
+        for (part, inside), (_, held_out) in zip(
+            self.train.iterate_parts(), self.held_out.iterate_parts(), strict=True
+        ):
             of_x = ~held_out[:1] if self._has_given_rows else np.ones_like(inside[:1])
             yield part, np.concatenate([inside, of_x])
 
@@ -131,18 +133,18 @@ def to_folds(
     repeats: int = 1,
 ) -> Folds:
     """Create folds from pairs (train, held_out) of row numbers, masks or slices. One pair at a time is in memory."""
-    sets = RowSets.of((rows for pair in splits for rows in pair), n_rows)
+    sets = RowSets.from_rows((rows for pair in splits for rows in pair), n_rows)
     return Folds(sets[::2], sets[1::2], n_rows, kind, notes, repeats)
 
 
-def given_folds(n_train: int, n_validation: int) -> Folds:
+def make_validation_folds(n_train: int, n_validation: int) -> Folds:
     """Return a single fold that trains on rows 0 to n_train - 1 and holds out the remaining rows.
 
     Raises:
         ValueError: if a part has no rows.
 
     Example:
-        >>> list(given_folds(3, 2).held_out)
+        >>> list(make_validation_folds(3, 2).held_out)
         [array([3, 4])]
     """
     for name, n in (("training", n_train), ("validation", n_validation)):
@@ -152,17 +154,17 @@ def given_folds(n_train: int, n_validation: int) -> Folds:
     return to_folds([(slice(n_train), slice(n_train, n_rows))], n_rows, "given")
 
 
-def repeat_seed(seed: int, repeat: int) -> int:
+def make_repeat_seed(seed: int, repeat: int) -> int:
     """Return the seed for the split of a repeat. The first repeat, number 0, uses `seed`.
 
     Example:
-        >>> repeat_seed(7, 0), repeat_seed(7, 1) != repeat_seed(7, 2)
+        >>> make_repeat_seed(7, 0), make_repeat_seed(7, 1) != make_repeat_seed(7, 2)
         (7, True)
     """
     return int(np.random.SeedSequence((seed, 6, repeat)).generate_state(1)[0]) if repeat else seed
 
 
-def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Folds:
+def add_zero_weight_rows(folds: Folds, weight: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Folds:
     """Extend a split of the rows with a weight above 0 to all rows. Rows with weight 0 are assigned at random.
 
     With groups, a row with weight 0 goes to the part of the group. A group without any other rows is assigned as a
@@ -176,17 +178,17 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, gro
 
     Example:
         >>> from shrinkage._cv._splits import make_folds
-        >>> folds = with_rows_that_do_not_count(make_folds(4, 2), np.array([1, 0, 1, 0, 1, 1]), seed=0)
+        >>> folds = add_zero_weight_rows(make_folds(4, 2), np.array([1, 0, 1, 0, 1, 1]), seed=0)
         >>> [rows.size for rows in folds.held_out], sum(int((rows % 2 == 1).sum()) for rows in folds.held_out)
         ([3, 3], 3)
     """
     counts = weight > 0
-    idle = _numbers(~counts if groups is None else _idle_groups(groups, counts))
+    idle = _to_numbers(~counts if groups is None else _find_idle_groups(groups, counts))
 
     def splits() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for f, size in enumerate(folds.held_out.sizes.tolist()):
             repeat, place = divmod(f, folds.per_repeat)
-            dealt = np.random.default_rng((repeat_seed(seed, repeat), 5)).permutation(idle)
+            dealt = np.random.default_rng((make_repeat_seed(seed, repeat), 5)).permutation(idle)
             if folds.per_repeat > 1:
                 dealt = np.array_split(dealt, folds.per_repeat)[place]
             else:
@@ -200,25 +202,25 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, gro
     return to_folds(splits(), len(weight), folds.kind, folds.notes, folds.repeats)
 
 
-def _idle_groups(groups: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _find_idle_groups(groups: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return whether each group has rows, but none that counts, (groups,)."""
     size = groups.max() + 1
-    return _mask(groups, size) & ~_mask(groups[counts], size)
+    return _to_mask(groups, size) & ~_to_mask(groups[counts], size)
 
 
-def _numbers(mask: np.ndarray) -> np.ndarray:
+def _to_numbers(mask: np.ndarray) -> np.ndarray:
     """Return the numbers of the rows in a mask, in the smallest type."""
     return np.arange(len(mask), dtype=np.min_scalar_type(len(mask)))[mask]
 
 
-def _mask(numbers: np.ndarray, size: int) -> np.ndarray:
+def _to_mask(numbers: np.ndarray, size: int) -> np.ndarray:
     """Return which of the numbers from 0 to size - 1 occur, (size,)."""
     mask = np.zeros(size, bool)
     mask[numbers] = True
     return mask
 
 
-def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> RowSets:
+def select_scored_rows(folds: Folds, weight: np.ndarray, seed: int) -> RowSets:
     """Choose the rows for the training loss of each fold: as many training rows as held-out rows.
 
     In cross-validation a fold uses the held-out rows of the next fold in the same repeat. Over all folds, the training
@@ -234,26 +236,26 @@ def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> RowSets
     Example:
         >>> from shrinkage._cv._splits import make_folds
         >>> folds = make_folds(6, 3)
-        >>> rows = scored_training_rows(folds, np.ones(6), seed=0)
+        >>> rows = select_scored_rows(folds, np.ones(6), seed=0)
         >>> bool((rows[0] == folds.held_out[1]).all())
         True
     """
     if folds.next_folds is not None:
         return folds.held_out[list(folds.next_folds)]
-    return RowSets.of(_drawn_training_rows(folds, weight, seed), folds.n_rows)
+    return RowSets.from_rows(_draw_training_rows(folds, weight, seed), folds.n_rows)
 
 
-def _drawn_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+def _draw_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     counts = weight > 0
     for f in range(len(folds.train)):
         train, held_out = folds.train.mask(f), folds.held_out.mask(f)
         generator = np.random.default_rng((seed, 4, f) if f else (seed, 4))
-        drawn = _numbers(train & counts)
+        drawn = _to_numbers(train & counts)
         generator.shuffle(drawn)
         yield drawn[: int(np.count_nonzero(held_out & counts))]
 
 
-def uneven_sizes(folds: Folds) -> tuple[Note, ...]:
+def describe_uneven_sizes(folds: Folds) -> tuple[Note, ...]:
     """Return a note if a fold holds out more than twice as many rows as another fold."""
     sizes = folds.held_out.sizes
     if max(sizes) <= 2 * min(sizes):

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import PredefinedSplit
 
 from shrinkage._cv._folds import Folds, to_folds
-from shrinkage._cv._splits import EXPECTED
+from shrinkage._cv._splits import EXPECTED_CV
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._messages._note import quote
 
@@ -45,11 +45,11 @@ def read_folds(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | 
             f"`groups` goes with a number of folds, a share or a splitter as `cv`. Received: cv={quote(cv)}, which "
             f"says of every row where it belongs. Leave `groups` out, or say cv=5."
         )
-    numbers = _numbers(cv)
+    numbers = _read_numbers(cv)
     if numbers is not None:
         _check_numbers(numbers, n_rows)
         return to_folds(PredefinedSplit(numbers.astype(np.int64)).split(), n_rows, "fold numbers")
-    return to_folds(_check_pairs(_pairs(cv), n_rows, "`cv`"), n_rows, "pairs of rows")
+    return to_folds(_check_pairs(_read_pairs(cv), n_rows, "`cv`"), n_rows, "pairs of rows")
 
 
 def is_splitter(cv: Any) -> bool:
@@ -82,11 +82,11 @@ def _check_groups(pairs: list[tuple[np.ndarray, np.ndarray]], groups: np.ndarray
             )
 
 
-def _numbers(cv: Any) -> np.ndarray | None:
+def _read_numbers(cv: Any) -> np.ndarray | None:
     """Return the fold numbers as an array, or None if `cv` contains pairs."""
     if isinstance(cv, (str, bytes, Mapping, type)) or not isinstance(cv, Iterable) or getattr(cv, "ndim", 1) == 0:
         made = f" Say cv={cv.__name__}(5)." if isinstance(cv, type) else " Say cv=5, or cv=0.2 for a single split."
-        raise ValueError(f"{EXPECTED} Received: {quote(cv)}.{made}")
+        raise ValueError(f"{EXPECTED_CV} Received: {quote(cv)}.{made}")
     if not (isinstance(cv, (list, tuple)) or hasattr(cv, "__array__")):
         return None
     try:
@@ -124,7 +124,7 @@ def _check_numbers(numbers: np.ndarray, n_rows: int) -> None:
         )
 
 
-def _pairs(cv: Any) -> list[Any]:
+def _read_pairs(cv: Any) -> list[Any]:
     pairs = list(cv)
     if not pairs:
         raise ValueError(
@@ -144,7 +144,7 @@ def _check_pairs(pairs: list[Any], n_rows: int, name: str) -> list[tuple[np.ndar
         if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
             raise ValueError(f"{where} must be a pair (training rows, held-out rows). Received: {quote(pair)}.")
         sides = zip(pair, ("training", "held-out"), strict=True)
-        train, held_out = (_row_numbers(rows, n_rows, f"{where} {side} rows") for rows, side in sides)
+        train, held_out = (_read_row_numbers(rows, n_rows, f"{where} {side} rows") for rows, side in sides)
         both = np.intersect1d(train, held_out)
         if len(both):
             raise ValueError(
@@ -155,15 +155,15 @@ def _check_pairs(pairs: list[Any], n_rows: int, name: str) -> list[tuple[np.ndar
     return found
 
 
-def _row_numbers(rows: Any, n_rows: int, what: str) -> np.ndarray:
+def _read_row_numbers(rows: Any, n_rows: int, name: str) -> np.ndarray:
     array = np.asarray(rows)
     if array.shape == (n_rows,) and array.dtype == bool:
         array = np.flatnonzero(array)
-    expected = f"{what} must be whole numbers from 0 to {n_rows - 1}, each once."
+    expected = f"{name} must be whole numbers from 0 to {n_rows - 1}, each once."
     if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
         raise ValueError(f"{expected} Received: an array of shape {array.shape} and type {array.dtype}.")
     if not len(array):
-        raise ValueError(f"{what} must not be empty. Received: none. Give it rows, or leave the fold out.")
+        raise ValueError(f"{name} must not be empty. Received: none. Give it rows, or leave the fold out.")
     if array.min() < 0 or array.max() >= n_rows:
         odd = array[(array < 0) | (array >= n_rows)]
         raise ValueError(f"{expected} Received: {odd[0]}. There are {n_rows} rows in `x`.")

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def order_of_rows(n_rows: int, classes: np.ndarray | None, key: tuple[int, ...]) -> np.ndarray:
+def order_rows(n_rows: int, classes: np.ndarray | None, key: tuple[int, ...]) -> np.ndarray:
     """Return a random order of which every part at either end has nearly the same share of each class."""
     order = np.random.default_rng(key).permutation(n_rows)
     if classes is None:
@@ -16,20 +16,20 @@ def order_of_rows(n_rows: int, classes: np.ndarray | None, key: tuple[int, ...])
     return order[np.argsort((rank + 0.5) / sizes[labels], kind="stable")]
 
 
-def order_of_groups(groups: np.ndarray, key: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def order_groups(groups: np.ndarray, key: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows in a random order of the groups, and the number of rows before each group and after the last."""
     numbers, places = np.unique(groups, return_inverse=True)
-    return _by_place(np.random.default_rng(key).permutation(len(numbers))[places])
+    return _sort_by_place(np.random.default_rng(key).permutation(len(numbers))[places])
 
 
-def latest_groups_first(groups: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def order_groups_by_time(groups: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the same in the order of the latest row of each group, with the latest first."""
     numbers, places = np.unique(groups, return_inverse=True)
     latest = np.zeros(len(numbers), time.dtype)
     np.maximum.at(latest, places, time)
-    return _by_place(np.argsort(np.argsort(-latest))[places])
+    return _sort_by_place(np.argsort(np.argsort(-latest))[places])
 
 
-def _by_place(place_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sort_by_place(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows in the order of the places of their groups, and the number of rows before each place."""
-    return np.argsort(place_of, kind="stable"), np.append(0, np.cumsum(np.bincount(place_of)))
+    return np.argsort(places, kind="stable"), np.append(0, np.cumsum(np.bincount(places)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 
-def k_fold_parts(n_rows: int, k: int, seed: int) -> np.ndarray:
+def make_k_fold_parts(n_rows: int, k: int, seed: int) -> np.ndarray:
     """Return the fold that holds out each row, (n,), as in `KFold(k, shuffle=True, random_state=seed)`."""
     parts = np.empty(n_rows, np.min_scalar_type(k))
     for part, rows in enumerate(np.array_split(_shuffle_rows(n_rows, np.random.RandomState(seed)), k)):
@@ -17,11 +17,11 @@ def k_fold_parts(n_rows: int, k: int, seed: int) -> np.ndarray:
     return parts
 
 
-def stratified_parts(classes: np.ndarray, k: int, seed: int) -> np.ndarray:
+def make_stratified_parts(classes: np.ndarray, k: int, seed: int) -> np.ndarray:
     """Return the fold that holds out each row, (n,), as in `StratifiedKFold(k, shuffle=True, random_state=seed)`."""
     random, parts = np.random.RandomState(seed), np.empty(len(classes), np.min_scalar_type(k))
     start, folds = 0, np.arange(k)
-    for label, size in _in_order_of_rows(classes):
+    for label, size in _count_classes(classes):
         # In the sorted classes, the rows of a fold are those at every k-th place.
         counts = -(-(start + size - folds) // k) - -(-(start - folds) // k)
         dealt = np.repeat(folds.astype(parts.dtype), counts)
@@ -31,14 +31,14 @@ def stratified_parts(classes: np.ndarray, k: int, seed: int) -> np.ndarray:
     return parts
 
 
-def hold_out_part(n_rows: int, n_held_out: int, seed: int) -> np.ndarray:
+def make_hold_out_part(n_rows: int, n_held_out: int, seed: int) -> np.ndarray:
     """Return whether each row is held out, (n,), as in `ShuffleSplit(1, test_size=n_held_out, random_state=seed)`."""
     part = np.zeros(n_rows, bool)
     part[_shuffle_rows(n_rows, np.random.RandomState(seed))[:n_held_out]] = True
     return part
 
 
-def stratified_hold_out_part(classes: np.ndarray, n_held_out: int, seed: int) -> np.ndarray:
+def make_stratified_hold_out_part(classes: np.ndarray, n_held_out: int, seed: int) -> np.ndarray:
     """Return whether each row is held out, (n,), as in `StratifiedShuffleSplit` with these arguments."""
     random, part = np.random.RandomState(seed), np.empty(len(classes), bool)
     names, sizes = np.unique(classes, return_counts=True)
@@ -58,7 +58,7 @@ def _shuffle_rows(n: int, random: np.random.RandomState) -> np.ndarray:
     return numbers
 
 
-def _in_order_of_rows(classes: np.ndarray) -> list[tuple[Any, int]]:
+def _count_classes(classes: np.ndarray) -> list[tuple[Any, int]]:
     """Return each class with its number of rows, in the order of the first rows of the classes."""
     names, sizes = np.unique(classes, return_counts=True)
     firsts = [int(np.argmax(classes == name)) for name in names]

@@ -27,7 +27,7 @@ class RowSets(Sequence[np.ndarray]):
     """The number of rows that a set may contain, n."""
 
     @classmethod
-    def of(cls, sets: Iterable[Any], n_rows: int) -> "RowSets":
+    def from_rows(cls, sets: Iterable[Any], n_rows: int) -> "RowSets":
         """Return the sets of some row numbers. Only one item of `sets` is in memory at a time."""
         packed = []
         for rows in sets:
@@ -42,7 +42,7 @@ class RowSets(Sequence[np.ndarray]):
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice | list):
             return RowSets(self.bits[place], self.n_rows)
-        return _numbers(self.bits[place], self.n_rows)
+        return _to_numbers(self.bits[place], self.n_rows)
 
     def __add__(self, other: "RowSets") -> "RowSets":
         return RowSets(np.concatenate([self.bits, other.bits]), self.n_rows)
@@ -52,7 +52,7 @@ class RowSets(Sequence[np.ndarray]):
         """Number of rows in each set, (sets,)."""
         return np.bitwise_count(self.bits).sum(axis=1, dtype=np.int64)
 
-    def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
+    def iterate_parts(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield slices of consecutive rows, and whether each set contains each of these rows, (sets, rows)."""
         for start in range(0, self.n_rows, _PART):
             stop = min(start + _PART, self.n_rows)
@@ -68,10 +68,10 @@ class RowSets(Sequence[np.ndarray]):
         mask_bits = np.packbits(mask)
         return np.array([(bits & mask_bits).any() for bits in self.bits], bool)
 
-    def in_union(self, places: np.ndarray) -> np.ndarray:
+    def select_from_union(self, places: np.ndarray) -> np.ndarray:
         """Return the rows at these places, in ascending order, of the union of all sets."""
         found, before = [], 0
-        for part, inside in self.parts():
+        for part, inside in self.iterate_parts():
             rows = np.flatnonzero(inside.any(axis=0))
             here = places[(places >= before) & (places < before + len(rows))]
             found.append(part.start + rows[here - before])
@@ -81,7 +81,7 @@ class RowSets(Sequence[np.ndarray]):
     @property
     def union(self) -> np.ndarray:
         """Rows in any of the sets."""
-        return _numbers(np.bitwise_or.reduce(self.bits, axis=0), self.n_rows)
+        return _to_numbers(np.bitwise_or.reduce(self.bits, axis=0), self.n_rows)
 
     @property
     def union_size(self) -> int:
@@ -93,7 +93,7 @@ class RowSets(Sequence[np.ndarray]):
         return (self.bits[:, rows >> 3] & (128 >> (rows & 7)).astype(np.uint8)) > 0
 
 
-def _numbers(bits: np.ndarray, n_rows: int) -> np.ndarray:
+def _to_numbers(bits: np.ndarray, n_rows: int) -> np.ndarray:
     rows = np.flatnonzero(np.unpackbits(bits, count=n_rows)).astype(np.int64, copy=False)
     rows.flags.writeable = False
     return rows

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from shrinkage._cv._folds import Folds, to_folds
-from shrinkage._cv._orders import order_of_groups, order_of_rows
+from shrinkage._cv._orders import order_groups, order_rows
 
 _MEMBERS = 6
 """Maximum number of strengths that a search tries."""
@@ -43,7 +43,7 @@ class Rung:
 
     budget: float
     members: int
-    scored: tuple[int, ...]
+    scored_epochs: tuple[int, ...]
     cost: float
     share: float
 
@@ -75,25 +75,27 @@ def cost_rung(
     return Rung(budget, min(_MEMBERS, int(budget / cost + 1e-9)), tuple(sorted(scored)), cost, n_train / n_rows)
 
 
-def first_strengths(total: float, members: int, largest: float = 100.0, lam_max: float = np.inf) -> np.ndarray:
+def make_first_strengths(
+    total: float, members: int, largest_delta: float = 100.0, lam_max: float = np.inf
+) -> np.ndarray:
     """Return the strengths that a search tries first: delta = total * lam of 100, 31.6 and 10, or less, and then 0.
 
     Args:
         total: the number of rows, n, divided by the scale of the loss; for `Decoupled` the sum of the learning rates.
         members: number of strengths that the budget allows.
-        largest: the largest delta.
+        largest_delta: the largest delta.
         lam_max: the largest strength allowed.
 
     Example:
-        >>> first_strengths(100, members=6).round(3)
+        >>> make_first_strengths(100, members=6).round(3)
         array([1.   , 0.316, 0.1  , 0.   ])
     """
-    deltas = largest / 10.0 ** (_STEP * np.arange(_FIRST))
+    deltas = largest_delta / 10.0 ** (_STEP * np.arange(_FIRST))
     lams = np.append(np.minimum(deltas / total, lam_max), 0.0)
     return np.unique(lams[-min(members, len(lams)) :])[::-1]
 
 
-def next_strength(lams: np.ndarray, index: int, lam_max: float = np.inf) -> float | None:
+def find_next_strength(lams: np.ndarray, index: int, lam_max: float = np.inf) -> float | None:
     """Return the strength beyond the end of `lams` where the choice is, half a decade away; None elsewhere.
 
     Args:
@@ -103,7 +105,7 @@ def next_strength(lams: np.ndarray, index: int, lam_max: float = np.inf) -> floa
 
     Example:
         >>> lams = np.array([10.0, 1.0, 0.0])
-        >>> [None if lam is None else round(lam, 3) for lam in (next_strength(lams, index) for index in range(3))]
+        >>> [None if lam is None else round(lam, 3) for lam in (find_next_strength(lams, index) for index in range(3))]
         [31.623, 0.316, 0.316]
     """
     if index == 0:
@@ -113,7 +115,13 @@ def next_strength(lams: np.ndarray, index: int, lam_max: float = np.inf) -> floa
 
 
 def size_rung(
-    n_rows: int, budget: float, *, epochs: int, epoch: Literal["best", "last"] | int, batch_size: int, n_given: int = 0
+    n_rows: int,
+    budget: float,
+    *,
+    epochs: int,
+    epoch: Literal["best", "last"] | int,
+    batch_size: int,
+    n_validation: int = 0,
 ) -> tuple[int, int] | None:
     """Return the number of training rows and of held-out rows; None if the budget is too small for a search.
 
@@ -124,7 +132,7 @@ def size_rung(
         budget: the budget, in trainings on all rows.
         epochs, epoch: the arguments of `fit`.
         batch_size: number of rows in a batch.
-        n_given: number of rows of `validation_data`, which are then the held-out rows.
+        n_validation: number of rows of `validation_data`, which are then the held-out rows.
 
     Example:
         >>> size_rung(10_000, 1.5, epochs=20, epoch="last", batch_size=32)
@@ -138,8 +146,8 @@ def size_rung(
     while True:
         # A rung of more than half of the rows leaves fewer for the choice, as a fold of cross-validation does.
         most = n_rows // 2 if n_train <= n_rows // 2 else n_rows // 5
-        n_held_out = n_given or min(max(n_train, LEAST_HELD_OUT), _MOST_HELD_OUT, most)
-        n_train = min(n_train, n_rows - (0 if n_given else n_held_out))
+        n_held_out = n_validation or min(max(n_train, LEAST_HELD_OUT), _MOST_HELD_OUT, most)
+        n_train = min(n_train, n_rows - (0 if n_validation else n_held_out))
         rung = cost_rung(n_train, n_held_out, n_rows, budget, epochs, epoch)
         smaller = max(int(0.99 * n_train), _LEAST_BATCHES * batch_size)
         if rung.members == _MEMBERS or smaller >= n_train:
@@ -149,13 +157,13 @@ def size_rung(
     return (n_train, n_held_out) if has_batches and rung.members >= _LEAST_MEMBERS else None
 
 
-def rung_folds(
+def make_rung_folds(
     counts: np.ndarray,
     sizes: tuple[int, int],
     *,
     classes: np.ndarray | None = None,
     groups: np.ndarray | None = None,
-    n_given: int = 0,
+    n_validation: int = 0,
     seed: int = 0,
 ) -> Folds | None:
     """Return a single fold that trains on the rung. A larger rung with the same seed contains a smaller rung.
@@ -166,28 +174,28 @@ def rung_folds(
         classes: the class of each row, (n,), or whether each label applies, (n, L), for equal shares of the classes;
             ignored with `groups`.
         groups: the group of each row as an integer from 0, (n,). The rows of a group are on the same side.
-        n_given: number of rows of `validation_data`, which are the last rows and are held out.
+        n_validation: number of rows of `validation_data`, which are the last rows and are held out.
         seed: the same seed gives the same rows.
 
     Returns:
         The fold; None if the groups are too large.
 
     Example:
-        >>> folds = rung_folds(np.ones(10, bool), (3, 2), classes=np.arange(10) % 2)
+        >>> folds = make_rung_folds(np.ones(10, bool), (3, 2), classes=np.arange(10) % 2)
         >>> folds.kind, [rows.size for rows in (folds.train[0], folds.held_out[0])]
         ('rung', [3, 2])
     """
     n_rows = len(counts)
-    own = np.arange(n_rows - n_given)[counts[: n_rows - n_given]]
+    own = np.arange(n_rows - n_validation)[counts[: n_rows - n_validation]]
     if groups is not None:
-        order, ends = order_of_groups(groups[own], (seed, 12))
+        order, ends = order_groups(groups[own], (seed, 12))
         n_train = int(ends[np.searchsorted(ends, sizes[0], side="right") - 1])
         n_held_out = len(own) - int(ends[max(0, np.searchsorted(ends, len(own) - sizes[1], side="right") - 1)])
         sizes = n_train, n_held_out
         if not n_train or n_train + n_held_out > len(own):
             return None
     else:
-        order = order_of_rows(len(own), None if classes is None else classes[own], (seed, 12))
+        order = order_rows(len(own), None if classes is None else classes[own], (seed, 12))
     train, last = own[order[: sizes[0]]], own[order[len(order) - sizes[1] :]]
-    held_out = slice(n_rows - n_given, n_rows) if n_given else last
-    return to_folds([(train, held_out)], n_rows, "given rung" if n_given else "rung")
+    held_out = slice(n_rows - n_validation, n_rows) if n_validation else last
+    return to_folds([(train, held_out)], n_rows, "given rung" if n_validation else "rung")

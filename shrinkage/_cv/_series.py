@@ -46,7 +46,7 @@ def is_series(folds: Folds) -> bool:
     return bool((folds.train.bits[-1] & earlier).any())
 
 
-def time_of_rows(folds: Folds, cv: Any) -> np.ndarray | None:
+def rank_rows_by_time(folds: Folds, cv: Any) -> np.ndarray | None:
     """Return the place of each row in time, (n,), the earliest 0; None if the folds are not of a time series.
 
     Without `cv.order`, a row is later than those that an earlier fold trains on. Among the rows that begin to be

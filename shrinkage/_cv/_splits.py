@@ -7,13 +7,18 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, KFold, StratifiedGroupKFold
 
-from shrinkage._cv._folds import Folds, repeat_seed, to_folds, uneven_sizes
+from shrinkage._cv._folds import Folds, describe_uneven_sizes, make_repeat_seed, to_folds
 from shrinkage._cv._labels import spread_labels
-from shrinkage._cv._random_parts import hold_out_part, k_fold_parts, stratified_hold_out_part, stratified_parts
+from shrinkage._cv._random_parts import (
+    make_hold_out_part,
+    make_k_fold_parts,
+    make_stratified_hold_out_part,
+    make_stratified_parts,
+)
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._messages._note import Classes, Note
 
-EXPECTED = (
+EXPECTED_CV = (
     "`cv` must be a whole number of 2 or more, the folds, or a share between 0 and 1 of rows to hold out once; or a "
     "splitter of scikit-learn, one fold number a row, or pairs (training rows, held-out rows)."
 )
@@ -56,26 +61,26 @@ def make_folds(
         ('group k-fold', 6, 2)
     """
     if isinstance(cv, bool) or not isinstance(cv, Real):
-        raise ValueError(f"{EXPECTED} Received: {cv!r}. Say cv=5, or cv=0.2 for a single split.")
+        raise ValueError(f"{EXPECTED_CV} Received: {cv!r}. Say cv=5, or cv=0.2 for a single split.")
     is_share = 0 < cv < 1
     if not is_share and not (isinstance(cv, Integral) and cv >= 2):
         whole = f"cv={int(cv)}" if cv >= 2 and float(cv).is_integer() else "cv=5"
-        raise ValueError(f"{EXPECTED} Received: {cv!r}. Say {whole}, or cv=0.2 for a single split.")
-    seeds = [repeat_seed(seed, repeat) for repeat in range(repeats)]
+        raise ValueError(f"{EXPECTED_CV} Received: {cv!r}. Say {whole}, or cv=0.2 for a single split.")
+    seeds = [make_repeat_seed(seed, repeat) for repeat in range(repeats)]
     if is_share:
         parts = [_hold_out(n_rows, float(cv), classes, groups, each) for each in seeds]
     else:
-        parts = [_k_folds(n_rows, int(cv), classes, groups, each) for each in seeds]
+        parts = [_make_k_folds(n_rows, int(cv), classes, groups, each) for each in seeds]
     train, held_out = (
         RowSets(np.concatenate([getattr(part, name).bits for part in parts]), n_rows) for name in ("train", "held_out")
     )
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     folds = Folds(train, held_out, n_rows, parts[0].kind, notes, repeats)
-    more = (*(() if groups is None else uneven_sizes(folds)), *_equal_repeats(parts))
-    return replace(folds, notes=(*notes, *more)) if more else folds
+    more = (*(() if groups is None else describe_uneven_sizes(folds)), *_describe_equal_repeats(parts))
+    return replace(folds, list_notes=(*notes, *more)) if more else folds
 
 
-def _equal_repeats(parts: list[Folds]) -> tuple[str, ...]:
+def _describe_equal_repeats(parts: list[Folds]) -> tuple[str, ...]:
     """Return a note if all repeats have the same folds in different order, as with one group per fold."""
     first, *others = ({bits.tobytes() for bits in part.held_out.bits} for part in parts)
     if not others or any(other != first for other in others):
@@ -83,37 +88,44 @@ def _equal_repeats(parts: list[Folds]) -> tuple[str, ...]:
     return ("All repeats hold out the same parts of the rows: only the random numbers of training differ.",)
 
 
-def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray | None, seed: int) -> Folds:
+def _make_k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray | None, seed: int) -> Folds:
     if n_rows < k:
         raise ValueError(f"cv={k} needs at least {k} rows, one per fold, and there are {n_rows}. Give a smaller cv.")
     if groups is not None:
-        return _group_folds(n_rows, k, classes, groups, seed)
+        return _make_group_folds(n_rows, k, classes, groups, seed)
     if classes is not None and classes.ndim == 2:
         sizes = [n_rows // k + (f < n_rows % k) for f in range(k)]
-        notes = _too_small(_label_sizes(classes), k, "with label")
-        return _of_parts(spread_labels(classes, sizes, seed), range(k), "stratified k-fold", notes)
+        notes = _describe_small_classes(_count_label_rows(classes), k, "with label")
+        return _make_part_folds(spread_labels(classes, sizes, seed), range(k), "stratified k-fold", notes)
     if classes is None:
-        return _of_parts(k_fold_parts(n_rows, k, seed), range(k), "k-fold")
-    sizes = _class_sizes(classes, n_rows)
+        return _make_part_folds(make_k_fold_parts(n_rows, k, seed), range(k), "k-fold")
+    sizes = _count_class_rows(classes, n_rows)
     if max(sizes.values()) < k:
         note = f"No class has {k} rows, one per fold: the folds are not stratified."
-        return _of_parts(k_fold_parts(n_rows, k, seed), range(k), "k-fold", (note,))
-    return _of_parts(stratified_parts(classes, k, seed), range(k), "stratified k-fold", _too_small(sizes, k))
+        return _make_part_folds(make_k_fold_parts(n_rows, k, seed), range(k), "k-fold", (note,))
+    return _make_part_folds(
+        make_stratified_parts(classes, k, seed), range(k), "stratified k-fold", _describe_small_classes(sizes, k)
+    )
 
 
-def _group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray, seed: int) -> Folds:
+def _make_group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray, seed: int) -> Folds:
     names, place = np.unique(groups, return_inverse=True)
     if len(names) < k:
         raise ValueError(
             f"`groups` must have at least cv={k} different values, one per fold. Received: {len(names)}. Give a "
             f"smaller cv."
         )
-    if classes is not None and classes.ndim == 1 and max(_class_sizes(classes, n_rows).values()) >= k:
+    if classes is not None and classes.ndim == 1 and max(_count_class_rows(classes, n_rows).values()) >= k:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             splitter = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
             splits = splitter.split(np.zeros(n_rows), classes, groups)
-            folds = to_folds(splits, n_rows, "stratified group k-fold", _too_small(_class_sizes(classes, n_rows), k))
+            folds = to_folds(
+                splits,
+                n_rows,
+                "stratified group k-fold",
+                _describe_small_classes(_count_class_rows(classes, n_rows), k),
+            )
         if folds.held_out.sizes.all():  # a fold may be empty if there are few groups
             return folds
     # Equals GroupKFold(k, shuffle=True), which requires scikit-learn 1.6.
@@ -136,26 +148,26 @@ def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, groups: np.
         return to_folds(splitter.split(np.zeros(n_rows), groups=groups), n_rows, "group hold-out")
     notes: tuple[str, ...] = ()
     if classes is not None and classes.ndim == 2:
-        return _of_parts(spread_labels(classes, [n - held_out, held_out], seed), [1], "stratified hold-out")
+        return _make_part_folds(spread_labels(classes, [n - held_out, held_out], seed), [1], "stratified hold-out")
     if classes is not None:
-        sizes = _class_sizes(classes, n_rows)
+        sizes = _count_class_rows(classes, n_rows)
         if min(sizes.values()) >= 2 and len(sizes) <= min(held_out, n_rows - held_out):
-            return _of_parts(stratified_hold_out_part(classes, held_out, seed), [1], "stratified hold-out")
+            return _make_part_folds(make_stratified_hold_out_part(classes, held_out, seed), [1], "stratified hold-out")
         notes = ("A class has a single row, or there are more classes than rows in a part: not stratified.",)
-    return _of_parts(hold_out_part(n_rows, held_out, seed), [1], "hold-out", notes)
+    return _make_part_folds(make_hold_out_part(n_rows, held_out, seed), [1], "hold-out", notes)
 
 
-def _of_parts(parts: np.ndarray, held_out: range | list[int], kind: str, notes: tuple[str, ...] = ()) -> Folds:
+def _make_part_folds(parts: np.ndarray, held_out: range | list[int], kind: str, notes: tuple[str, ...] = ()) -> Folds:
     """Return a fold per part that is held out; `parts` has the part of each row, (n,)."""
     return to_folds(((parts != part, parts == part) for part in held_out), len(parts), kind, notes)
 
 
-def _label_sizes(labels: np.ndarray) -> dict[int, int]:
+def _count_label_rows(labels: np.ndarray) -> dict[int, int]:
     counts = labels.astype(bool).sum(axis=0)
     return {label: int(count) for label, count in enumerate(counts) if count}
 
 
-def _class_sizes(classes: np.ndarray, n_rows: int) -> dict[int, int]:
+def _count_class_rows(classes: np.ndarray, n_rows: int) -> dict[int, int]:
     labels = np.asarray(classes)
     if labels.shape != (n_rows,):
         raise ValueError(f"classes must hold one label per row, shape ({n_rows},), and has shape {labels.shape}.")
@@ -163,9 +175,9 @@ def _class_sizes(classes: np.ndarray, n_rows: int) -> dict[int, int]:
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 
-def _too_small(sizes: dict[int, int], k: int, where: str = "in class") -> tuple[str, ...]:
+def _describe_small_classes(sizes: dict[int, int], k: int, phrase: str = "in class") -> tuple[str, ...]:
     small = {label: n for label, n in sizes.items() if n < k}
     if not small:
         return ()
-    text = f"Fewer rows than the {k} folds {where} $classes: some folds hold out none of them."
+    text = f"Fewer rows than the {k} folds {phrase} $classes: some folds hold out none of them."
     return (Note(text, classes=Classes(tuple(small.items()))),)

@@ -49,7 +49,7 @@ def summarise(
         >>> summarise([[1.0, 3.0], [2.0, 3.0]], [10, 30])
         (array([1.75, 3.  ]), array([0.4330127, 0.       ]))
     """
-    loss, weight = finite_or_nan(fold_loss), np.asarray(fold_weight, dtype=np.float64)
+    loss, weight = to_finite_or_nan(fold_loss), np.asarray(fold_weight, dtype=np.float64)
     mean = weighted_mean(loss, weight)
     if len(loss) == 1:
         return mean, np.full_like(mean, np.nan)
@@ -60,7 +60,7 @@ def summarise(
         return mean, np.sqrt(np.mean(squares, axis=0) / degrees) if degrees > 0 else np.full_like(mean, np.nan)
 
 
-def row_se(
+def compute_row_se(
     row_loss: ArrayLike, weight: ArrayLike | None = None, groups: ArrayLike | None = None, share: float = 1.0
 ) -> Floats:
     """Return the jackknife standard error of the (weighted) mean over the rows of a single split.
@@ -89,14 +89,14 @@ def row_se(
     Source: B. Efron and C. Stein, The jackknife estimate of variance, Annals of Statistics 9 (1981), 586-596.
 
     Example:
-        >>> row_se([[1.0], [2.0], [3.0], [6.0]])
+        >>> compute_row_se([[1.0], [2.0], [3.0], [6.0]])
         array([1.08012345])
-        >>> row_se([[1.0], [2.0], [3.0], [6.0], [99.0]], weight=[1, 1, 1, 1, 0])
+        >>> compute_row_se([[1.0], [2.0], [3.0], [6.0], [99.0]], weight=[1, 1, 1, 1, 0])
         array([1.08012345])
-        >>> row_se([[1.0], [1.0], [3.0], [3.0]], groups=[0, 0, 1, 1])
+        >>> compute_row_se([[1.0], [1.0], [3.0], [3.0]], groups=[0, 0, 1, 1])
         array([1.])
     """
-    loss, unit_weight = _units(row_loss, weight, groups)
+    loss, unit_weight = _combine_groups(row_loss, weight, groups)
     if len(loss) < 2:
         return np.full(loss.shape[1:], np.nan)
     pull = (unit_weight / (unit_weight.sum() - unit_weight)).reshape(-1, *[1] * (loss.ndim - 1))
@@ -104,7 +104,7 @@ def row_se(
         changes = pull * (loss - weighted_mean(loss, unit_weight))
         variance = (1 - 1 / len(loss)) * (changes**2).sum(axis=0)
         if share < 1:
-            of_rows = variance if groups is None else row_se(row_loss, weight) ** 2
+            of_rows = variance if groups is None else compute_row_se(row_loss, weight) ** 2
             variance = np.maximum(variance - (1 - share) * of_rows, share * of_rows)
         return np.sqrt(variance)
 
@@ -133,19 +133,19 @@ def summarise_split(
     mean, se = summarise(fold_loss, fold_weight, repeats=folds.repeats, overlap=folds.overlap)
     if len(folds.train) > 1:
         return mean, se
-    return mean, row_se(row_loss, row_weight, groups, len(row_loss) / folds.held_out.union_size)
+    return mean, compute_row_se(row_loss, row_weight, groups, len(row_loss) / folds.held_out.union_size)
 
 
-def paired_errors(
+def compute_paired_errors(
     row_loss: ArrayLike, index: int, weight: ArrayLike | None = None, groups: ArrayLike | None = None
 ) -> Floats:
     """Return the standard errors of the mean differences to the strength at `index`, over rows or groups, (S,)."""
     row_loss = np.asarray(row_loss, dtype=np.float64)
     with np.errstate(invalid="ignore", over="ignore"):  # losses of a diverged member
-        return row_se(row_loss - row_loss[:, [index]], weight, groups)
+        return compute_row_se(row_loss - row_loss[:, [index]], weight, groups)
 
 
-def gain(
+def estimate_gain(
     fold_loss_a: ArrayLike, fold_loss_b: ArrayLike, fold_weight: ArrayLike, n_train: float, n_test: float
 ) -> Difference:
     """Estimate the decrease in loss from a to b over J common folds, by the corrected resampled t-test.
@@ -153,7 +153,7 @@ def gain(
     With paired differences `d_f = a_f − b_f` and their weighted mean and variance s², the interval is
     `mean ± t(0.975; J − 1) · √((1/J + n_test/n_train) · s²)`. The second term corrects for training rows that
     the folds share; with 1/J alone the interval is far too narrow. The interval does not account for a choice of b
-    because of a low loss on the same folds: see `optimism`.
+    because of a low loss on the same folds: see `estimate_optimism`.
 
     Args:
         fold_loss_a: (J,) loss of each fold for a, the baseline.
@@ -171,19 +171,21 @@ def gain(
     Source: C. Nadeau and Y. Bengio, Inference for the generalization error, Machine Learning 52 (2003), 239-281.
 
     Example:
-        >>> gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6], [10, 10, 10], n_train=20, n_test=10)
+        >>> estimate_gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6], [10, 10, 10], n_train=20, n_test=10)
         Difference(mean=0.099..., low=-0.292..., high=0.492...)
     """
-    difference = finite_or_nan(fold_loss_a) - finite_or_nan(fold_loss_b)
+    difference = to_finite_or_nan(fold_loss_a) - to_finite_or_nan(fold_loss_b)
     n_folds = len(difference)
     if n_folds < 2:
-        raise ValueError(f"`gain` compares folds and needs at least 2. Received: {n_folds}. Use `row_gain`.")
+        raise ValueError(
+            f"`estimate_gain` compares folds and needs at least 2. Received: {n_folds}. Use `estimate_row_gain`."
+        )
     mean = weighted_mean(difference, fold_weight)
     variance = weighted_mean((difference - mean) ** 2, fold_weight) * n_folds / (n_folds - 1)
-    return _interval(mean, np.sqrt((1 / n_folds + n_test / n_train) * variance), n_folds - 1)
+    return _make_interval(mean, np.sqrt((1 / n_folds + n_test / n_train) * variance), n_folds - 1)
 
 
-def row_gain(
+def estimate_row_gain(
     row_loss_a: ArrayLike,
     row_loss_b: ArrayLike,
     weight: ArrayLike | None = None,
@@ -193,16 +195,16 @@ def row_gain(
     """Estimate the decrease in loss from a to b over the rows of a single split, by the paired t-test.
 
     The interval is `mean ± t(0.975; n − 1) · sd(d) / √n` with `d_i = a_i − b_i`. With weights the mean is
-    weighted, the standard error is `row_se`, and n is the effective number of rows, or groups, `(Σw)² / Σw²` (Kish).
-    The interval compares two trained models on new rows. A single split cannot show the effect of another training
-    sample.
+    weighted, the standard error is `compute_row_se`, and n is the effective number of rows, or groups,
+    `(Σw)² / Σw²` (Kish). The interval compares two trained models on new rows. A single split cannot show the effect
+    of another training sample.
 
     Args:
         row_loss_a: (n,) loss of each held-out row for a, the baseline.
         row_loss_b: (n,) loss of each held-out row for b; positive differences mean that b is better.
         weight: (n,) weights of the rows, not negative; None if all are equal.
         groups: (n,) the group of each row; None if all rows are independent.
-        share: number of rows relative to the rows of which they are a random sample; see `row_se`.
+        share: number of rows relative to the rows of which they are a random sample; see `compute_row_se`.
 
     Returns:
         The mean difference and the 95 % interval; NaN if the loss of a row is not finite, and for a single group.
@@ -210,22 +212,22 @@ def row_gain(
     Source: L. Kish, Survey Sampling (1965), section 11.7, for the effective number of rows.
 
     Example:
-        >>> row_gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6])
+        >>> estimate_row_gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6])
         Difference(mean=0.099..., low=-0.148..., high=0.348...)
     """
-    difference = finite_or_nan(row_loss_a) - finite_or_nan(row_loss_b)
-    mean = weighted_mean(*_units(difference, weight, groups))
-    se = row_se(difference, weight, groups, share)
-    return _interval(mean, se, row_degrees(len(difference), weight, groups))
+    difference = to_finite_or_nan(row_loss_a) - to_finite_or_nan(row_loss_b)
+    mean = weighted_mean(*_combine_groups(difference, weight, groups))
+    se = compute_row_se(difference, weight, groups, share)
+    return _make_interval(mean, se, compute_row_degrees(len(difference), weight, groups))
 
 
-def row_degrees(n_rows: int, weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> float:
-    """Return the degrees of freedom of `row_gain`: the effective number of rows, or groups, minus 1."""
-    weight = _units(np.zeros(n_rows), weight, groups)[1]
+def compute_row_degrees(n_rows: int, weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> float:
+    """Return the degrees of freedom of `estimate_row_gain`: the effective number of rows, or groups, minus 1."""
+    weight = _combine_groups(np.zeros(n_rows), weight, groups)[1]
     return float(weight.sum() ** 2 / (weight**2).sum()) - 1
 
 
-def optimism(fold_loss: ArrayLike, fold_weight: ArrayLike, chosen: int) -> float:
+def estimate_optimism(fold_loss: ArrayLike, fold_weight: ArrayLike, chosen_index: int) -> float:
     """Estimate the selection bias of the least mean loss.
 
     The estimate is `Σ_k v_k [e_k(λ̂) − e_k(λ̂_k)] ≥ 0`, where λ̂_k is the best strength on fold k alone, and v are the
@@ -235,7 +237,7 @@ def optimism(fold_loss: ArrayLike, fold_weight: ArrayLike, chosen: int) -> float
     Args:
         fold_loss: (K, S) mean loss of the held-out rows of each fold; strengths with a NaN are excluded.
         fold_weight: (K,) number of held-out rows, or the sum of the weights.
-        chosen: index of λ̂, the strength chosen by the mean loss of the folds.
+        chosen_index: index of λ̂, the strength chosen by the mean loss of the folds.
 
     Returns:
         The estimated bias, in the units of the loss; NaN for a single fold, where λ̂_k equals λ̂.
@@ -244,26 +246,26 @@ def optimism(fold_loss: ArrayLike, fold_weight: ArrayLike, chosen: int) -> float
     Annals of Applied Statistics 3 (2009), 822-829.
 
     Example:
-        >>> optimism([[0.5, 0.4], [0.2, 0.5]], [10, 10], chosen=0)
+        >>> estimate_optimism([[0.5, 0.4], [0.2, 0.5]], [10, 10], chosen=0)
         0.0499...
     """
-    loss = finite_or_nan(fold_loss)
+    loss = to_finite_or_nan(fold_loss)
     if len(loss) < 2:
         return float("nan")
     candidates = loss[:, ~np.isnan(loss).any(axis=0)]
-    return float(weighted_mean(loss[:, chosen] - candidates.min(axis=1), fold_weight))
+    return float(weighted_mean(loss[:, chosen_index] - candidates.min(axis=1), fold_weight))
 
 
-def _interval(mean: Floats | np.floating, se: Floats | np.floating, degrees_of_freedom: float) -> Difference:
+def _make_interval(mean: Floats | np.floating, se: Floats | np.floating, degrees_of_freedom: float) -> Difference:
     from scipy.special import stdtrit  # imported here, as the import of SciPy is slow and rarely needed
 
     margin = stdtrit(degrees_of_freedom, 0.975) * se
     return Difference(float(mean), float(mean - margin), float(mean + margin))
 
 
-def _units(row_loss: ArrayLike, weight: ArrayLike | None, groups: ArrayLike | None) -> tuple[Floats, Floats]:
+def _combine_groups(row_loss: ArrayLike, weight: ArrayLike | None, groups: ArrayLike | None) -> tuple[Floats, Floats]:
     """Return the losses and weights of the rows with a weight above 0, or of their groups."""
-    loss = finite_or_nan(row_loss)
+    loss = to_finite_or_nan(row_loss)
     weight = np.ones(len(loss)) if weight is None else np.asarray(weight, dtype=np.float64)
     counts = weight > 0
     loss, weight = loss[counts], weight[counts]
@@ -276,7 +278,7 @@ def _units(row_loss: ArrayLike, weight: ArrayLike | None, groups: ArrayLike | No
     return np.add.reduceat((share * loss)[order], starts), total
 
 
-def finite_or_nan(values: ArrayLike) -> Floats:
+def to_finite_or_nan(values: ArrayLike) -> Floats:
     values = np.asarray(values, dtype=np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 

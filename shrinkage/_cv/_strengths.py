@@ -12,7 +12,7 @@ _FLAT = 1e-3  # a larger strength does nothing if the relative difference of the
 _LIMIT = 3  # maximum number of decades for an extension at each end
 
 
-def automatic_grid(total: float, scale: float = 1.0, lam_max: float = np.inf) -> np.ndarray:
+def make_automatic_grid(total: float, scale: float = 1.0, lam_max: float = np.inf) -> np.ndarray:
     """Return the automatic grid: delta = total * lam from 10^1.75 down to 10^-3 in quarter decades, then 0.
 
     Args:
@@ -27,7 +27,7 @@ def automatic_grid(total: float, scale: float = 1.0, lam_max: float = np.inf) ->
         ValueError: if `total` or `scale` is not positive.
 
     Example:
-        >>> (100 * automatic_grid(100)).round(3)[:5]
+        >>> (100 * make_automatic_grid(100)).round(3)[:5]
         array([56.234, 31.623, 17.783, 10.   ,  5.623])
     """
     if not all(value > 0 and np.isfinite(value) for value in (total, scale)):
@@ -53,17 +53,17 @@ def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
     if bad.size:
         raise ValueError(f"`lams` must be finite and not negative. Received: {bad[0]} among them. Take it out.")
     checked = np.unique(np.append(numbers, 0.0))[::-1]
-    return checked, tuple(f"lams: {change}." for change in _changes(numbers))
+    return checked, tuple(f"lams: {change}." for change in _describe_changes(numbers))
 
 
-def include(lams: np.ndarray, lam: float, *, filled: bool = False) -> np.ndarray:
+def include(lams: np.ndarray, lam: float, *, fills_gap: bool = False) -> np.ndarray:
     """Insert a strength into a grid, in place of an existing strength that is equal up to rounding.
 
     Args:
         lams: the grid (S,), descending, 0 last.
         lam: the strength, positive.
-        filled: whether to fill a gap between the end of the grid and `lam`, where the best strength may be. The steps
-            are quarter decades up to the limit of extensions, and decades beyond.
+        fills_gap: whether to fill a gap between the end of the grid and `lam`, where the best strength may be. The
+            steps are quarter decades up to the limit of extensions, and decades beyond.
 
     Example:
         >>> include(np.array([1.0, 0.1, 0.0]), 0.2)
@@ -72,21 +72,21 @@ def include(lams: np.ndarray, lam: float, *, filled: bool = False) -> np.ndarray
         array([5.  , 3.16, 1.78, 1.  , 0.1 , 0.  ])
     """
     others, way = lams[~np.isclose(lams, lam, rtol=1e-6, atol=0)], np.zeros(0)
-    if filled and lam > lams[0] > 0:
-        way = lams[0] * _decades(lam / lams[0])
-    elif filled and len(lams) > 1 and lam < lams[-2]:
-        way = lams[-2] / _decades(lams[-2] / lam)
+    if fills_gap and lam > lams[0] > 0:
+        way = lams[0] * _list_factors(lam / lams[0])
+    elif fills_gap and len(lams) > 1 and lam < lams[-2]:
+        way = lams[-2] / _list_factors(lams[-2] / lam)
     return np.unique(np.concatenate([others, way, [lam]]))[::-1]
 
 
-def _decades(ratio: float) -> np.ndarray:
+def _list_factors(ratio: float) -> np.ndarray:
     """Return the factors between 1 and `ratio`, both excluded."""
     quarters, decades = _STEP * np.arange(1, _LIMIT * _DECADE + 1), np.arange(_LIMIT + 1, _LIMIT + 300)
     steps = np.concatenate([quarters, decades])
     return 10.0 ** steps[steps < np.log10(ratio) - _STEP / 10]
 
 
-def extension(
+def find_extension(
     lams: np.ndarray,
     mean: np.ndarray,
     *,
@@ -118,7 +118,7 @@ def extension(
         fewer if `lam_max` excludes some; or None.
 
     Example:
-        >>> extension(np.array([1.0, 0.1, 0.0]), np.array([0.2, 0.3, 0.4]), decades_up=0, decades_down=0).round(2)
+        >>> find_extension(np.array([1.0, 0.1, 0.0]), np.array([0.2, 0.3, 0.4]), decades_up=0, decades_down=0).round(2)
         array([10.  ,  5.62,  3.16,  1.78])
     """
     last = len(lams) - 2  # index of the smallest positive strength
@@ -136,24 +136,24 @@ def extension(
     return lams[last] / factors[::-1] if downwards and decades_down < _LIMIT else None
 
 
-def fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray, *, decoupled: bool = False) -> np.ndarray:
+def compute_fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray, *, is_decoupled: bool = False) -> np.ndarray:
     """Return the strength of every member: lam * n / n_f, which keeps delta = n * lam the same in every fold.
 
     Args:
         lams: strengths on all n rows (S,).
         n_rows: the number of rows, n.
         n_train: training rows of each fold, n_f (F,).
-        decoupled: whether the strength is a weight decay, which equals lam in every fold.
+        is_decoupled: whether the strength is a weight decay, which equals lam in every fold.
 
     Returns:
         (F, S) float64.
 
     Example:
-        >>> fold_lams(np.array([0.8, 0.0]), 10, np.array([8, 4]))
+        >>> compute_fold_lams(np.array([0.8, 0.0]), 10, np.array([8, 4]))
         array([[1., 0.],
                [2., 0.]])
     """
-    by_rows = np.full(len(n_train), 1.0) if decoupled else n_rows / np.asarray(n_train)
+    by_rows = np.full(len(n_train), 1.0) if is_decoupled else n_rows / np.asarray(n_train)
     return np.asarray(lams, float) * by_rows[:, None]
 
 
@@ -167,10 +167,10 @@ def _as_floats(lams: object) -> np.ndarray:
     return numbers
 
 
-def _changes(given: np.ndarray) -> list[str]:
+def _describe_changes(lams: np.ndarray) -> list[str]:
     changes = []
-    if np.any(np.diff(given) > 0):
+    if np.any(np.diff(lams) > 0):
         changes.append("sorted in descending order")
-    if np.unique(given).size < given.size:
+    if np.unique(lams).size < lams.size:
         changes.append("repeated values kept once")
     return changes

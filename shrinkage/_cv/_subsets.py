@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from shrinkage._cv._folds import Folds
-from shrinkage._cv._orders import latest_groups_first, order_of_groups, order_of_rows
+from shrinkage._cv._orders import order_groups, order_groups_by_time, order_rows
 from shrinkage._cv._row_sets import RowSets
 
 SHARES = 1 / 8, 1 / 4, 1 / 2
@@ -45,8 +45,8 @@ def cut_folds(
         [[10, 10, 10, 10, 10], [20, 20, 20, 20, 20], [40, 40, 40, 40, 40]]
     """
     parts = [_cut_rows(rows, classes, groups, time, (seed, 13, fold)) for fold, rows in enumerate(folds.train)]
-    sets = [RowSets.of(rows, folds.n_rows) for rows in zip(*parts, strict=True)]
-    return [replace(folds, train=train, notes=()) for train in sets]
+    sets = [RowSets.from_rows(rows, folds.n_rows) for rows in zip(*parts, strict=True)]
+    return [replace(folds, train=train, list_notes=()) for train in sets]
 
 
 def _cut_rows(
@@ -61,27 +61,29 @@ def _cut_rows(
         if time is not None:
             order = rows[np.argsort(-time[rows])]
         else:
-            order = rows[order_of_rows(len(rows), None if classes is None else classes[rows], key)]
+            order = rows[order_rows(len(rows), None if classes is None else classes[rows], key)]
         return [order[: round(share * len(rows))] for share in SHARES]
     own = groups[rows]
-    places, ends = order_of_groups(own, key) if time is None else latest_groups_first(own, time[rows])
+    places, ends = order_groups(own, key) if time is None else order_groups_by_time(own, time[rows])
     order = rows[places]
     return [order[: ends[1:][np.argmin(np.abs(ends[1:] - share * len(rows)))]] for share in SHARES]
 
 
-def too_small(cut: Folds, larger: Folds, classes: np.ndarray | None, counts: Sequence[np.ndarray]) -> str:
+def describe_small_subset(
+    cut: Folds, larger_cut: Folds, classes: np.ndarray | None, counts: Sequence[np.ndarray]
+) -> str:
     """Return why a share of the training rows is too small for a point of a learning curve, or "".
 
     Args:
         cut: The folds with the share.
-        larger: The folds with twice the share.
+        larger_cut: The folds with twice the share.
         classes: The classes of `cut_folds`.
         counts: Whether each row has a weight above 0 in the loss of each output, (n,) each.
 
     Example:
         >>> from shrinkage._cv._splits import make_folds
         >>> folds, counts = make_folds(50, 5), [np.ones(50, bool)]
-        >>> [too_small(cut, folds, None, counts) for cut in cut_folds(folds, seed=0)]
+        >>> [describe_small_subset(cut, folds, None, counts) for cut in cut_folds(folds, seed=0)]
         ['5 rows in fold 1, of 10 that are needed', '', '']
     """
     sizes = np.array([[mask[rows].sum() for mask in counts] for rows in cut.train]).min(axis=1)
@@ -89,14 +91,15 @@ def too_small(cut: Folds, larger: Folds, classes: np.ndarray | None, counts: Seq
     if (least := int(sizes[fold])) < _LEAST_ROWS:
         counting = " of weight above 0" * (least < int(cut.train.sizes[fold]))
         return f"{least} row{'s' * (least != 1)}{counting} in fold {fold + 1}, of {_LEAST_ROWS} that are needed"
-    if (cut.train.sizes >= larger.train.sizes).any():
+    if (cut.train.sizes >= larger_cut.train.sizes).any():
         return "no fewer groups in a fold than with all rows"
     if classes is not None and any(
-        _n_classes(classes[few]) < _n_classes(classes[more]) for few, more in zip(cut.train, larger.train, strict=True)
+        _count_classes(classes[few]) < _count_classes(classes[more])
+        for few, more in zip(cut.train, larger_cut.train, strict=True)
     ):
         return "no row of a class in a fold"
     return ""
 
 
-def _n_classes(classes: np.ndarray) -> int:
+def _count_classes(classes: np.ndarray) -> int:
     return int(classes.any(axis=0).sum()) if classes.ndim == 2 else len(np.unique(classes))

@@ -11,16 +11,16 @@ import pandas as pd
 
 from shrinkage._data._dataset import is_dataset
 from shrinkage._data._sparse import SparseRows, is_sparse
-from shrinkage._data._tables import column_names, library_of, to_pandas
+from shrinkage._data._tables import get_column_names, get_table_library, to_pandas
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._messages._hints_of_fit import is_stream, stream_words
+from shrinkage._messages._hints_of_fit import describe_stream, is_stream
 
 _FEW = 0.1
 """Largest share of texts that are taken for mistakes among numbers."""
 _TEXTS, _TIMES = ("string", "categorical"), ("date", "datetime", "datetime64", "timedelta", "timedelta64")
 
 
-def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> Any:
+def as_array(name: str, values: Any, dtype: str, allows_missing: bool = False) -> Any:
     """Convert values to an array (n, ...) of finite numbers. Floats and booleans become `dtype`.
 
     `SparseRows` are checked and remain sparse.
@@ -29,36 +29,36 @@ def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> Any:
         name: Name of the argument in errors.
         values: An array, a tensor, a data frame, or another object that NumPy converts to an array.
         dtype: Data type of floating-point values.
-        missing: Whether NaN is allowed, for missing numbers.
+        allows_missing: Whether NaN is allowed, for missing numbers.
 
     Raises:
         TypeError: If the values are not numbers. The message contains code for the conversion.
         ValueError: If a value is missing, NaN or infinite.
     """
     if isinstance(values, SparseRows):
-        _check_finite(name, values.matrix.data, None, missing)
+        _check_finite(name, values.matrix.data, None, allows_missing)
         return values
     _check_kind(name, values)
-    columns, user_values = column_names(values) or None, values
-    values = to_pandas(values) if library_of(values) else values
+    columns, user_values = get_column_names(values) or None, values
+    values = to_pandas(values) if get_table_library(values) else values
     array = _as_numbers(name, values)
     if array.ndim == 0:
         raise TypeError(
             f"{name} must be an array with rows. Received: a {type(values).__name__}. "
-            f"{_to_rows(name.strip('`'), values)}".rstrip()
+            f"{_suggest_rows(name.strip('`'), values)}".rstrip()
         )
     if array.dtype == bool or array.dtype.name == "bfloat16":  # which NumPy does not know as a number
         array = array.astype(dtype)
     if array.dtype.kind not in "iuf":
         raise TypeError(
-            f"{name} must be an array of real numbers. Received: dtype {array.dtype}{_text_columns(values)}. "
-            f"{_from_table(name.strip('`'), values, user_values) or _to_numbers(name.strip('`'), array)}"
+            f"{name} must be an array of real numbers. Received: dtype {array.dtype}{_describe_text_columns(values)}. "
+            f"{_suggest_encoding(name.strip('`'), values, user_values) or _suggest_conversion(name.strip('`'), array)}"
         )
     if np.issubdtype(array.dtype, np.floating):
-        _check_finite(name, array, columns, missing)
+        _check_finite(name, array, columns, allows_missing)
         with np.errstate(over="ignore"):
             array = array.astype(dtype, copy=False)
-        _check_finite(name, array, columns, missing)  # a float64 may overflow float32
+        _check_finite(name, array, columns, allows_missing)  # a float64 may overflow float32
     return array
 
 
@@ -82,7 +82,7 @@ def _check_kind(name: str, values: Any) -> None:
             "shrinkage.fit(model, dataset)."
         )
     if is_stream(values):
-        raise TypeError(f"{name} must be an array. Received: a {kind}. {stream_words(values)}")
+        raise TypeError(f"{name} must be an array. Received: a {kind}. {describe_stream(values)}")
     if kind == "LazyFrame":  # Polars is not imported
         raise TypeError(f"{name} must be an array. Received: a LazyFrame. Say {called}.collect().")
     if values is None:
@@ -96,31 +96,32 @@ def _check_kind(name: str, values: Any) -> None:
         rows = int(np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1).sum())
         raise ValueError(
             f"{name} must have no masked values, as their masks would be lost. Received: {count} masked values in "
-            f"{rows} of {len(values)} rows. {_without_masked(called, values)}"
+            f"{rows} of {len(values)} rows. {_suggest_fill(called, values)}"
         )
 
 
-def _without_masked(called: str, values: np.ma.MaskedArray) -> str:
+def _suggest_fill(argument: str, values: np.ma.MaskedArray) -> str:
     """Suggest code for masked values. Rows with weight 0 do not count."""
-    if called == "sample_weight":
+    if argument == "sample_weight":
         return "Say sample_weight.filled(0), under which these rows do not count."
-    if called == "y" and values.size == len(values):
+    if argument == "y" and values.size == len(values):
         return (
             "Drop these rows, or let them not count:\n"
             "    sample_weight = 1.0 - numpy.ma.getmaskarray(y).reshape(len(y))\n"
             "    y = y.filled(y.mean())"
         )
-    return f"Say {called}.filled(value) with a value that means missing to the model, or drop these rows."
+    return f"Say {argument}.filled(value) with a value that means missing to the model, or drop these rows."
 
 
-def _to_rows(called: str, values: Any) -> str:
+def _suggest_rows(argument: str, values: Any) -> str:
     """Suggest code for the conversion of a value without rows."""
     if isinstance(values, str | PathLike):
         return (
-            f"If it is a column of a table, say {called}=table[{fspath(values)!r}]. Read a file first, for example by "
+            f"If it is a column of a table, say {argument}=table[{fspath(values)!r}]. Read a file first, for example "
+            "by "
             f"pandas.read_csv; the command `shrinkage fit` takes tables."
         )
-    return f"Say numpy.array(list({called}))." if isinstance(values, Collection) else ""
+    return f"Say numpy.array(list({argument}))." if isinstance(values, Collection) else ""
 
 
 def _as_numbers(name: str, values: Any) -> np.ndarray:
@@ -149,14 +150,14 @@ def _has_times(values: Any) -> bool:
     return hasattr(dtypes, "items") and any(getattr(dtype, "kind", "") in "mM" for _, dtype in dtypes.items())
 
 
-def _text_columns(values: Any) -> str:
+def _describe_text_columns(values: Any) -> str:
     """Describe the non-numeric columns of a data frame."""
-    found = _columns_without_numbers(values)
+    found = _list_non_numeric_columns(values)
     names = ", ".join(map(repr, found[:3])) + ", ..." * (len(found) > 3)
     return f", from column{'s' * (len(found) > 1)} {names}" if found else ""
 
 
-def _columns_without_numbers(values: Any) -> list[Any]:
+def _list_non_numeric_columns(values: Any) -> list[Any]:
     dtypes: Any = getattr(values, "dtypes", None)
     if not hasattr(dtypes, "items"):  # not a pandas data frame
         return []
@@ -164,29 +165,29 @@ def _columns_without_numbers(values: Any) -> list[Any]:
     return [c for c, kind in kinds.items() if not issubclass(kind, (np.number, np.bool_)) or kind is np.timedelta64]
 
 
-def _from_table(called: str, values: Any, given: Any) -> str:
+def _suggest_encoding(argument: str, values: Any, user_values: Any) -> str:
     """Suggest code for the conversion of a table or column to numbers.
 
     Args:
-        called: Name of the argument.
+        argument: Name of the argument.
         values: The table or column in pandas.
-        given: The table or column before the conversion to pandas.
+        user_values: The table or column before the conversion to pandas.
     """
-    library = library_of(given)
-    pandas = f"{called}{'.to_pandas()' * bool(library)}"
-    columns = [values] if isinstance(values, pd.Series) else [values[c] for c in _columns_without_numbers(values)]
+    library = get_table_library(user_values)
+    pandas = f"{argument}{'.to_pandas()' * bool(library)}"
+    columns = [values] if isinstance(values, pd.Series) else [values[c] for c in _list_non_numeric_columns(values)]
     kinds = [pd.api.types.infer_dtype(column, skipna=True) for column in columns]
     if library and set(kinds) & set(_TIMES):
-        return f"Say {called} = {pandas} first, and give times and durations as numbers."
+        return f"Say {argument} = {pandas} first, and give times and durations as numbers."
     lists = [column for column in columns if len(column) and np.ndim(column.iloc[0]) > 0]
     if lists and (library or isinstance(values, pd.DataFrame)):
         held = f"[{lists[0].name!r}]" * isinstance(values, pd.DataFrame)
         return f"It holds arrays: if these have equal shapes, give them alone, numpy.stack(list({pandas}{held}))."
-    if called.startswith("y") or not kinds or not set(kinds) <= set(_TEXTS) or _are_numbers(values):
+    if argument.startswith("y") or not kinds or not set(kinds) <= set(_TEXTS) or _are_numbers(values):
         return ""
     if library == "polars":
         names = "" if isinstance(values, pd.Series) else repr([column.name for column in columns])
-        code = f"{called}.to_dummies({names})"
+        code = f"{argument}.to_dummies({names})"
     else:
         code = f"pandas.get_dummies({pandas})"
     return (
@@ -195,32 +196,34 @@ def _from_table(called: str, values: Any, given: Any) -> str:
     )
 
 
-def _to_numbers(called: str, array: np.ndarray) -> str:
+def _suggest_conversion(argument: str, array: np.ndarray) -> str:
     """Suggest code for the conversion of an array to numbers."""
     if array.dtype.kind == "M":
-        return f"Give times as numbers, for example ({called} - {called}.min()) / numpy.timedelta64(1, 'D') in days."
+        return (
+            f"Give times as numbers, for example ({argument} - {argument}.min()) / numpy.timedelta64(1, 'D') in days."
+        )
     if array.dtype.kind == "m":
-        return f"Give durations as numbers, for example {called} / numpy.timedelta64(1, 'D') in days."
+        return f"Give durations as numbers, for example {argument} / numpy.timedelta64(1, 'D') in days."
     if array.dtype.kind == "c":
-        return f"Give both parts as columns: numpy.stack([{called}.real, {called}.imag], axis=-1)."
+        return f"Give both parts as columns: numpy.stack([{argument}.real, {argument}.imag], axis=-1)."
     if array.dtype.names:
-        return f"Say numpy.lib.recfunctions.structured_to_unstructured({called})."
-    if odd := _text_among_numbers(array):
+        return f"Say numpy.lib.recfunctions.structured_to_unstructured({argument})."
+    if odd := _describe_text_among_numbers(array):
         return odd
     first = array.flat[0] if array.size else 0
     if array.dtype == object and np.ndim(first) > 0:
         lengths = {np.shape(value) for value in array.flat}
         if len(lengths) == 1:
-            return f"Say numpy.stack(list({called})), as its rows have equal shapes."
+            return f"Say numpy.stack(list({argument})), as its rows have equal shapes."
         return (
-            f"Its rows have different lengths: say keras.utils.pad_sequences({called}, padding='post'), with "
+            f"Its rows have different lengths: say keras.utils.pad_sequences({argument}, padding='post'), with "
             f"dtype='float32' where they are no tokens."
         )
     if any(isinstance(value, str | bytes) for value in array.flat[:100]):
         if _are_numbers(array):
-            return f"It holds numbers as text: say {called}.astype('float32')."
-        if called.startswith("y"):
-            return f"Number the classes: classes, {called} = numpy.unique({called}, return_inverse=True)."
+            return f"It holds numbers as text: say {argument}.astype('float32')."
+        if argument.startswith("y"):
+            return f"Number the classes: classes, {argument} = numpy.unique({argument}, return_inverse=True)."
         return (
             "Encode text and categories as numbers first, for example by pandas.get_dummies or "
             "keras.layers.StringLookup; or give a file to the command `shrinkage fit`, which does."
@@ -228,12 +231,14 @@ def _to_numbers(called: str, array: np.ndarray) -> str:
     if array.dtype == object and any(isinstance(value, date | timedelta) for value in array[:1].flat):
         return (
             f"Give times and durations as numbers, for example "
-            f"{called}['a'] = ({called}['a'] - {called}['a'].min()).dt.total_seconds()."
+            f"{argument}['a'] = ({argument}['a'] - {argument}['a'].min()).dt.total_seconds()."
         )
-    return f"Say {called}.astype('float32'), if all in it are numbers; a missing one then is NaN, to drop or to impute."
+    return (
+        f"Say {argument}.astype('float32'), if all in it are numbers; a missing one then is NaN, to drop or to impute."
+    )
 
 
-def _text_among_numbers(array: np.ndarray) -> str:
+def _describe_text_among_numbers(array: np.ndarray) -> str:
     """Return a sentence on a few texts among numbers in an array of objects; "" for other arrays."""
     if array.dtype != object or array.ndim > 2:
         return ""
@@ -261,8 +266,8 @@ def _are_numbers(array: Any) -> bool:
     return True
 
 
-def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None, missing: bool) -> None:
-    bad = np.isinf(array) if missing else ~np.isfinite(array)
+def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None, allows_missing: bool) -> None:
+    bad = np.isinf(array) if allows_missing else ~np.isfinite(array)
     if not bad.any():
         return
     rows = int(bad.reshape(len(array), -1).any(axis=1).sum())
@@ -275,24 +280,24 @@ def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None, missi
         where += " and others" if (counts > 0).sum() > 3 else ""
     raise ValueError(
         f"{name} must be finite in {array.dtype}. Received: {int(bad.sum())} NaN or infinite values in "
-        f"{rows} of {len(array)} rows{where}. {_without_bad(name.strip('`'), array)}"
+        f"{rows} of {len(array)} rows{where}. {_suggest_finite_values(name.strip('`'), array)}"
     )
 
 
-def _without_bad(called: str, array: np.ndarray) -> str:
+def _suggest_finite_values(argument: str, array: np.ndarray) -> str:
     """Suggest code for values that are not finite. Some custom losses skip NaN labels."""
-    if not called.startswith("y"):
+    if not argument.startswith("y"):
         return "Drop or impute these rows."
     if array.size > len(array):
         return (
             "Drop these rows; or, where some labels of a row are missing and a loss of your own skips NaN, let it skip "
-            f"a number that no label has, such as -1, and say {called} = numpy.nan_to_num({called}, nan=-1)."
+            f"a number that no label has, such as -1, and say {argument} = numpy.nan_to_num({argument}, nan=-1)."
         )
-    weights = f"numpy.isfinite({called}).astype('float32')"
-    if called.startswith("y['"):  # an output with a name has weights of its own
-        weights = f"{{{called[2:-1]}: {weights}}}"
+    weights = f"numpy.isfinite({argument}).astype('float32')"
+    if argument.startswith("y['"):  # an output with a name has weights of its own
+        weights = f"{{{argument[2:-1]}: {weights}}}"
     return (
         "Drop these rows, or let them not count:\n"
         f"    sample_weight = {weights}\n"
-        f"    {called} = numpy.nan_to_num({called}, posinf=0, neginf=0)"
+        f"    {argument} = numpy.nan_to_num({argument}, posinf=0, neginf=0)"
     )

@@ -9,7 +9,7 @@ from keras import tree
 
 from shrinkage._data._arrays import as_array, from_list
 from shrinkage._data._sparse import concatenate
-from shrinkage._data._tables import library_of
+from shrinkage._data._tables import get_table_library
 
 ALL_ROWS = 2**32 - 1
 """Fold number of the members that train on all rows. No fold has this number."""
@@ -50,7 +50,7 @@ class Data:
         """The targets without weights per output."""
         return self.y.y if isinstance(self.y, WeightedTargets) else self.y
 
-    def weight_of(self, place: int) -> np.ndarray:
+    def get_weight(self, place: int) -> np.ndarray:
         """Return the weights of the rows in the loss of an output, (n,)."""
         return self.weight * self.y.share[:, place] if isinstance(self.y, WeightedTargets) else self.weight
 
@@ -87,7 +87,7 @@ def make_data(
     dtype: str,
     *,
     names: tuple[Sequence[str], Sequence[str]] | None = None,
-    missing: bool = False,
+    allows_missing: bool = False,
 ) -> Data:
     """Return checked arrays: finite, of equal length, floating-point values as `dtype`. The weights are not scaled.
 
@@ -95,16 +95,16 @@ def make_data(
         x, y: Trees of arrays from `as_tree`. A target may be None.
         sample_weight: Weights of the rows, (n,), or None.
         dtype: Data type of floating-point values.
-        names: Names of the leaves of `x` and `y` in errors. None uses the names from `labels`.
-        missing: Whether `x` may contain NaN, for missing numbers.
+        names: Names of the leaves of `x` and `y` in errors. None uses the names from `list_leaf_names`.
+        allows_missing: Whether `x` may contain NaN, for missing numbers.
 
     Raises:
         TypeError: If a leaf of `x` or `y` is not an array of numbers.
         ValueError: If lengths differ, a value is NaN or infinite, or a weight is negative.
     """
-    named = names or (labels("x", x), labels("y", y))
-    x, y = _check_arrays(x, named[0], dtype, missing), _check_arrays(y, named[1], dtype)
-    sizes = [(name, len(a)) for part, some in zip((x, y), named, strict=True) for name, a in _leaves(part, some)]
+    named = names or (list_leaf_names("x", x), list_leaf_names("y", y))
+    x, y = _check_arrays(x, named[0], dtype, allows_missing), _check_arrays(y, named[1], dtype)
+    sizes = [(name, len(a)) for part, some in zip((x, y), named, strict=True) for name, a in _list_leaves(part, some)]
     (first, n), *others = sizes
     for name, length in others:
         if length != n:
@@ -116,10 +116,10 @@ def make_data(
         raise ValueError(f"{first} must have rows. Received: none.")
     if sample_weight is None:
         return Data(x, y, np.ones(n, dtype))
-    return Data(x, y, row_weights("`sample_weight`", sample_weight, n, dtype))
+    return Data(x, y, as_row_weights("`sample_weight`", sample_weight, n, dtype))
 
 
-def row_weights(name: str, values: Any, n_rows: int, dtype: str) -> np.ndarray:
+def as_row_weights(name: str, values: Any, n_rows: int, dtype: str) -> np.ndarray:
     """Return checked weights of the rows, (n,)."""
     weight = as_array(name, values, dtype)
     weight = weight[:, 0] if weight.shape == (n_rows, 1) else weight
@@ -131,7 +131,7 @@ def row_weights(name: str, values: Any, n_rows: int, dtype: str) -> np.ndarray:
     return weight
 
 
-def scale_weights(weight: np.ndarray, by_output: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
+def scale_weights(weight: np.ndarray, has_output_weights: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the weights scaled to a mean of 1, and a note if this changes them.
 
     Keras divides the loss of a batch by the number of rows, not by the sum of the weights. Lambda is the strength on
@@ -143,7 +143,7 @@ def scale_weights(weight: np.ndarray, by_output: bool = False) -> tuple[np.ndarr
             f"`sample_weight` must be {len(weight)} weights, one a row, none negative and not all zero. "
             f"Received: 0 for all rows."
         )
-    divisor = "the mean of each row's largest weight" if by_output else "their mean"
+    divisor = "the mean of each row's largest weight" if has_output_weights else "their mean"
     note = () if np.isclose(mean, 1) else (f"The weights of the rows were divided by {divisor}, {mean:.4g}.",)
     if weight.strides == (0,):  # of `join_values`
         return np.broadcast_to((weight[:1] / mean).astype(weight.dtype), weight.shape), note
@@ -176,12 +176,12 @@ def _holds_values(value: Any) -> bool:
     return (
         isinstance(value, dict)
         or getattr(value, "ndim", 0) > 0
-        or bool(library_of(value))
+        or bool(get_table_library(value))
         and hasattr(value, "__len__")
     )
 
 
-def labels(name: str, values: Any) -> list[str]:
+def list_leaf_names(name: str, values: Any) -> list[str]:
     """Return the names of the leaves of a tree in errors, such as `x`, `x['user']` or `x[0]`."""
     found = tree.flatten_with_path(values)
     return [f"`{name}{''.join(f'[{key!r}]' for key in path)}`" for path, _ in found]
@@ -192,12 +192,14 @@ def take(values: Any, rows: Any) -> Any:
     return tree.map_structure(lambda array: None if array is None else array[rows], values)
 
 
-def join(train: Data, validation: Data) -> Data:
+def join_validation(train: Data, validation: Data) -> Data:
     """Concatenate training and validation rows, with the validation rows last."""
-    train, validation = _share_alike(train, validation), _share_alike(validation, train)
+    train, validation = _add_output_weights(train, validation), _add_output_weights(validation, train)
     if train.is_padded or validation.is_padded:
         train, validation = _pad_like(train, validation), _pad_like(validation, train)
-    for name, a, b in zip(labels("x", train.x), tree.flatten(train.x), tree.flatten(validation.x), strict=True):
+    for name, a, b in zip(
+        list_leaf_names("x", train.x), tree.flatten(train.x), tree.flatten(validation.x), strict=True
+    ):
         if a.shape[1:] != b.shape[1:]:
             raise ValueError(
                 f"`validation_data` must have rows of one shape with {name}, {a.shape[1:]}. Received: {b.shape[1:]}. "
@@ -205,7 +207,7 @@ def join(train: Data, validation: Data) -> Data:
             )
     parts = zip((train.x, train.y, train.weight), (validation.x, validation.y, validation.weight), strict=True)
     x, y, weight = (tree.map_structure(lambda *pair: concatenate(pair), *pair) for pair in parts)
-    return replace(train, x=x, y=y, weight=weight)
+    return replace(train, x=x, y=y, compute_weight=weight)
 
 
 def _pad_like(data: Data, other: Data) -> Data:
@@ -218,34 +220,38 @@ def _pad_like(data: Data, other: Data) -> Data:
     return replace(data, x=tree.map_structure(pad, data.x, other.x))
 
 
-def _share_alike(data: Data, other: Data) -> Data:
+def _add_output_weights(data: Data, other: Data) -> Data:
     """Give `data` weights per output, all equal, if only `other` has weights per output."""
     if not isinstance(other.y, WeightedTargets) or isinstance(data.y, WeightedTargets):
         return data
     return replace(data, y=WeightedTargets(data.y, np.ones((data.n_rows, other.y.share.shape[1]), data.weight.dtype)))
 
 
-def _leaves(values: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
+def _list_leaves(values: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
     return [(name, leaf) for name, leaf in zip(names, tree.flatten(values), strict=True) if leaf is not None]
 
 
-def _check_arrays(values: Any, names: Sequence[str], dtype: str, missing: bool = False) -> Any:
+def _check_arrays(values: Any, names: Sequence[str], dtype: str, allows_missing: bool = False) -> Any:
     pairs = zip(names, tree.flatten(values), strict=True)
-    arrays = [None if leaf is None and len(names) > 1 else as_array(name, leaf, dtype, missing) for name, leaf in pairs]
+    arrays = [
+        None if leaf is None and len(names) > 1 else as_array(name, leaf, dtype, allows_missing) for name, leaf in pairs
+    ]
     return tree.pack_sequence_as(values, arrays)
 
 
-def batches_of(n_train: int, batch_size: int) -> tuple[int, int]:
+def size_batches(n_train: int, batch_size: int) -> tuple[int, int]:
     """Return the number of steps per epoch and the number of rows per batch.
 
     Example:
-        >>> batches_of(100, 32), batches_of(20, 32)
+        >>> size_batches(100, 32), size_batches(20, 32)
         ((3, 32), (1, 20))
     """
     return max(1, round(n_train / batch_size)), min(batch_size, n_train)
 
 
-def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: int, batch_size: int) -> np.ndarray:
+def select_batch_rows(
+    train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: int, batch_size: int
+) -> np.ndarray:
     """Return the row numbers of the batches of an epoch, (steps, batch_size).
 
     A fold has an endless stream of rows: permutations of the training rows, joined and cut into batches of equal size.
@@ -270,7 +276,7 @@ def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: in
     return rows.reshape(steps, batch_size)
 
 
-def random_seeds(*, seed: int, fold: int, epoch: int, count: int, block: int = 0) -> np.ndarray:
+def make_random_seeds(*, seed: int, fold: int, epoch: int, count: int, block: int = 0) -> np.ndarray:
     """Return seeds below 2**31, (count,), of the random layers for a fold, an epoch and a block, counted from 0."""
     key = (seed, 2, fold, epoch, block) if block else (seed, 2, fold, epoch)
     return np.random.default_rng(key).integers(2**31, size=count)

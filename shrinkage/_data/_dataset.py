@@ -13,9 +13,9 @@ import numpy as np
 from keras import tree, utils
 
 from shrinkage._data._sparse import is_sparse
-from shrinkage._host._errors import first_line_of, is_of_unequal_rows
+from shrinkage._host._errors import get_first_line, is_of_unequal_rows
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._host._tensorflow import transformations
+from shrinkage._host._tensorflow import iterate_transformations
 
 _READ = 8192, 16 * 2**20
 """Maximum number of rows and bytes per read from a `tf.data.Dataset`. Many small reads are slow."""
@@ -24,7 +24,7 @@ _BLOCK_BYTES = 64 * 2**20
 _INFINITE = -1  # `tf.data.Dataset.cardinality` of an infinite dataset
 
 
-class Rows(NamedTuple):
+class DatasetRows(NamedTuple):
     """The rows of a dataset, or arrays as the user gives them."""
 
     x: Any
@@ -46,12 +46,12 @@ def is_dataset(x: Any) -> bool:
 
 def is_shuffled(x: Any) -> bool:
     """Whether a `tf.data.Dataset` is known to shuffle its rows."""
-    return any("Shuffle" in name for name in transformations(x))
+    return any("Shuffle" in name for name in iterate_transformations(x))
 
 
 def read_dataset(
     name: str, dataset: Any, *, shape: tuple[int | None, ...] | None, steps: int | None, limit: int
-) -> Rows:
+) -> DatasetRows:
     """Read the rows of a dataset of (x, y) or (x, y, sample_weight), once.
 
     Args:
@@ -68,11 +68,11 @@ def read_dataset(
     _check_spec(name, dataset)
     _check_end(name, dataset, steps)
     try:
-        batches, batch_size = _batches(dataset, shape, steps)
+        batches, batch_size = _make_batches(dataset, shape, steps)
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: the pipeline may run code of the user
-        raise ValueError(f"{name} failed at the first rows: {_reason(error)}") from error
+        raise ValueError(f"{name} failed at the first rows: {_describe_error(error)}") from error
     batches = _check_batches(name, batches)
     first = next(batches, None)
     if first is None:
@@ -80,11 +80,11 @@ def read_dataset(
     if batch_size == 0:  # the first batch of a `PyDataset` determines the batch size
         batch_size = len(tree.flatten(first)[0])
     source = _join_to_blocks(name, itertools.chain([first], batches), min(_BLOCK_BYTES, limit // 8))
-    blocks = list(_up_to(limit, source))
+    blocks = list(_take_blocks(limit, source))
     following = next(source, None)
     if following is None:
         x, y, sample_weight = (*join_batches(name, blocks), None)[:3]
-        return Rows(x, y, sample_weight, batch_size)
+        return DatasetRows(x, y, sample_weight, batch_size)
     if any(map(_is_ragged, tree.flatten(blocks))):
         raise ValueError(
             f"{name} must give rows of one length where the rows do not fit into memory. Received: ragged tensors. "
@@ -93,22 +93,24 @@ def read_dataset(
         )
     x, y, sample_weight = (*blocks.pop(0), None)[:3]
     rest = itertools.chain(_drain(blocks), [following], source)
-    return Rows(x, y, sample_weight, batch_size, rest)
+    return DatasetRows(x, y, sample_weight, batch_size, rest)
 
 
-def _batches(dataset: Any, shape: tuple[int | None, ...] | None, steps: int | None) -> tuple[Iterator[Any], int | None]:
+def _make_batches(
+    dataset: Any, shape: tuple[int | None, ...] | None, steps: int | None
+) -> tuple[Iterator[Any], int | None]:
     """Return an iterator of batches, and the number of rows per batch: 0 if the first batch determines the number."""
     if isinstance(dataset, utils.PyDataset):
         return (dataset[i] for i in range(steps or dataset.num_batches or 0)), 0
     dataset = dataset if steps is None else dataset.take(steps)
     first = next(iter(dataset.take(1)), None)
     if first is None or not _is_batched(dataset, first, shape):
-        return iter(dataset.batch(_rows_at_a_time(dataset, 1)).as_numpy_iterator()), None
+        return iter(dataset.batch(_count_rows_per_read(dataset, 1)).as_numpy_iterator()), None
     batch_size = int(tree.flatten(first)[0].shape[0])
     if callable(getattr(dataset, "rebatch", None)) and all(
-        shape.rank and shape[1:].is_fully_defined() for shape in _shapes(dataset)
+        shape.rank and shape[1:].is_fully_defined() for shape in _list_shapes(dataset)
     ):
-        dataset = dataset.rebatch(_rows_at_a_time(dataset, batch_size))
+        dataset = dataset.rebatch(_count_rows_per_read(dataset, batch_size))
     return iter(dataset.as_numpy_iterator()), batch_size
 
 
@@ -116,10 +118,10 @@ def _check_spec(name: str, dataset: Any) -> None:
     """Refuse sparse tensors. The message contains code for the conversion to dense tensors."""
     if any(type(spec).__name__ == "SparseTensorSpec" for spec in tree.flatten(getattr(dataset, "element_spec", ()))):
         code = "dataset.map(lambda x, y: (tensorflow.sparse.to_dense(x), y))"
-        raise TypeError(_dense_words(name, code))
+        raise TypeError(_describe_sparse_tensor(name, code))
 
 
-def _dense_words(name: str, code: str) -> str:
+def _describe_sparse_tensor(name: str, code: str) -> str:
     return f"{name} must give dense tensors. Received: a SparseTensor. Say {code}, which fills up with zeros."
 
 
@@ -141,7 +143,7 @@ def _check_end(name: str, dataset: Any, steps: int | None) -> None:
         )
 
 
-def _shapes(dataset: Any) -> list[Any]:
+def _list_shapes(dataset: Any) -> list[Any]:
     return [spec.shape for spec in tree.flatten(dataset.element_spec)]
 
 
@@ -152,15 +154,15 @@ def _is_batched(dataset: Any, first: Any, shape: tuple[int | None, ...] | None) 
         return False
     if shape is not None and shape[-1] != 1:  # a last axis of size 1 is optional
         return len(leaves[0].shape) == len(shape)
-    if all(spec.rank and spec[0] is None for spec in _shapes(dataset)):
+    if all(spec.rank and spec[0] is None for spec in _list_shapes(dataset)):
         return True
-    last = next((name for name in transformations(dataset) if "Batch" in name or "Unbatch" in name), "Unbatch")
+    last = next((name for name in iterate_transformations(dataset) if "Batch" in name or "Unbatch" in name), "Unbatch")
     return "Unbatch" not in last
 
 
-def _rows_at_a_time(dataset: Any, batch_size: int) -> int:
+def _count_rows_per_read(dataset: Any, batch_size: int) -> int:
     """Return the number of rows per read, a multiple of the batch size."""
-    sizes = [shape[1:] if batch_size > 1 else shape for shape in _shapes(dataset)]
+    sizes = [shape[1:] if batch_size > 1 else shape for shape in _list_shapes(dataset)]
     values = sum(math.prod(size or 1 for size in shape) if shape.rank is not None else 1 for shape in sizes)
     rows = max(1, min(_READ[0], _READ[1] // (8 * values)))
     return max(1, rows // batch_size) * batch_size
@@ -176,38 +178,39 @@ def _check_batches(name: str, batches: Iterator[Any]) -> Iterator[Any]:
             raise
         except Exception as error:  # of any class: the pipeline may run code of the user
             where = f"after {n_rows:,} rows" if n_rows else "at the first rows"
-            raise ValueError(f"{name} failed {where}: {_reason(error)}") from error
+            raise ValueError(f"{name} failed {where}: {_describe_error(error)}") from error
         if batch is None:
             return
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
             raise TypeError(
-                f"{name} must give (x, y) or (x, y, sample_weight), as for model.fit. Received: {_describe(batch)}. "
-                f"{_with_targets(batch)}"
+                f"{name} must give (x, y) or (x, y, sample_weight), as for model.fit. Received: "
+                f"{_describe_batch(batch)}. "
+                f"{_suggest_targets(batch)}"
             )
         batch = batch[:2] if batch[-1] is None else batch  # no weights
         if any(type(leaf).__name__ == "SparseTensor" for leaf in tree.flatten(batch)):
-            raise TypeError(_dense_words(name, "tensorflow.sparse.to_dense(x)"))
-        arrays = tree.map_structure(_array, batch)
+            raise TypeError(_describe_sparse_tensor(name, "tensorflow.sparse.to_dense(x)"))
+        arrays = tree.map_structure(_to_array, batch)
         sizes = {len(array) if array.ndim else -1 for array in tree.flatten(arrays)}
         if len(sizes) > 1 or -1 in sizes:
             raise ValueError(
                 f"{name} must give batches whose parts have the same number of rows. Received: batch {number + 1} of "
-                f"shapes {_shapes_of(arrays)}."
+                f"shapes {_format_shapes(arrays)}."
             )
         n_rows += sizes.pop()
         yield arrays
 
 
-def _shapes_of(arrays: Any) -> str:
+def _format_shapes(arrays: Any) -> str:
     shapes = [str(array.shape) for array in tree.flatten(arrays)]
     hint = ". Give arrays, not lists of numbers" * (len(shapes) > 3 and set(shapes) == {"()"})
     return ", ".join(shapes[:6]) + " and more" * (len(shapes) > 6) + hint
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """Return the first line of an error message, and a hint."""
     lengths = " Rows of different lengths are padded with zeros by dataset.padded_batch(32), in place of batch(32)."
-    return first_line_of(error) + lengths * is_of_unequal_rows(error)
+    return get_first_line(error) + lengths * is_of_unequal_rows(error)
 
 
 def _is_ragged(array: np.ndarray) -> bool:
@@ -215,11 +218,11 @@ def _is_ragged(array: np.ndarray) -> bool:
     return array.dtype == object and array.size > 0 and isinstance(array.flat[0], np.ndarray)
 
 
-def _bytes(array: np.ndarray) -> int:
+def _count_array_bytes(array: np.ndarray) -> int:
     return array.nbytes + (sum(row.nbytes for row in array.flat) if _is_ragged(array) else 0)
 
 
-def _array(value: Any) -> np.ndarray:
+def _to_array(value: Any) -> np.ndarray:
     if type(value).__name__.startswith("Ragged"):  # an array of rows
         rows = np.empty(value.shape[0], object)
         rows[:] = [np.asarray(row) for row in value.to_list()]
@@ -229,7 +232,7 @@ def _array(value: Any) -> np.ndarray:
     return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 
-def _describe(batch: Any) -> str:
+def _describe_batch(batch: Any) -> str:
     if isinstance(batch, tuple):
         return f"tuples of {len(batch)}"
     return f"a {type(batch).__name__}" + (
@@ -237,7 +240,7 @@ def _describe(batch: Any) -> str:
     )
 
 
-def _with_targets(batch: Any) -> str:
+def _suggest_targets(batch: Any) -> str:
     if isinstance(batch, dict):
         return "Take the targets out: dataset.map(lambda row: (row, row.pop('target')))."
     if isinstance(batch, tuple) and len(batch) > 3:
@@ -252,7 +255,7 @@ def _join_to_blocks(name: str, batches: Iterator[Any], n_bytes: int) -> Iterator
     parts, size = list[Any](), 0
     for batch in batches:
         parts.append(batch)
-        size += _size(batch)
+        size += _count_batch_bytes(batch)
         if size >= n_bytes:
             yield join_batches(name, parts)
             size = 0
@@ -260,11 +263,11 @@ def _join_to_blocks(name: str, batches: Iterator[Any], n_bytes: int) -> Iterator
         yield join_batches(name, parts)
 
 
-def _up_to(limit: int, blocks: Iterator[Any]) -> Iterator[Any]:
+def _take_blocks(limit: int, blocks: Iterator[Any]) -> Iterator[Any]:
     """Yield blocks until they have more than `limit` bytes together."""
     n_bytes = 0
     while n_bytes <= limit and (block := next(blocks, None)) is not None:
-        n_bytes += _size(block)
+        n_bytes += _count_batch_bytes(block)
         yield block
 
 
@@ -274,8 +277,8 @@ def _drain(blocks: list[Any]) -> Iterator[Any]:
         yield blocks.pop(0)
 
 
-def _size(batch: Any) -> int:
-    return sum(map(_bytes, tree.flatten(batch)))
+def _count_batch_bytes(batch: Any) -> int:
+    return sum(map(_count_array_bytes, tree.flatten(batch)))
 
 
 def join_batches(name: str, parts: list[Any]) -> tuple[Any, ...]:

@@ -10,26 +10,26 @@ import psutil
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>[kmgt]?)(?P<binary>i?)b?", re.IGNORECASE)
 
 
-def memory_limit(max_memory: Any) -> int:
+def read_memory_limit(max_memory: Any) -> int:
     """Return the memory limit of a run in bytes: `max_memory`, or half of the free memory.
 
     Raises:
         ValueError: If `max_memory` is neither None nor a number above 0.
     """
     if max_memory is None:
-        return free_memory() // 2
+        return get_free_memory() // 2
     if isinstance(max_memory, bool) or not isinstance(max_memory, (int, float, np.number)) or not max_memory > 0:
         raise ValueError(
             f"`max_memory` must be None or a number of bytes, such as 4e9. Received: {max_memory!r}."
-            + (f" Say max_memory={size:g}.".replace("e+0", "e") if (size := bytes_in(max_memory)) else "")
+            + (f" Say max_memory={size:g}.".replace("e+0", "e") if (size := parse_bytes(max_memory)) else "")
         )
     return int(min(max_memory, 2**62))  # infinity is no integer
 
 
-def bytes_in(text: Any) -> float | None:
+def parse_bytes(text: Any) -> float | None:
     """Return the number of bytes in text such as "500MB" or "2 GiB"; None for anything else.
 
-    >>> bytes_in("500MB"), bytes_in("2 GiB"), bytes_in("many"), bytes_in(None)
+    >>> parse_bytes("500MB"), parse_bytes("2 GiB"), parse_bytes("many"), parse_bytes(None)
     (500000000.0, 2147483648.0, None, None)
     """
     found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
@@ -39,7 +39,7 @@ def bytes_in(text: Any) -> float | None:
     return float(found["number"]) * (1024 if found["binary"] else 1000) ** power
 
 
-def free_memory() -> int:
+def get_free_memory() -> int:
     """Return the free memory in bytes, within the limit of the container."""
     free = psutil.virtual_memory().available
     try:  # control groups of Linux, version 2

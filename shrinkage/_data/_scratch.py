@@ -43,7 +43,7 @@ def remove_abandoned_folders() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         file = folder / "lock"
         try:
-            if not _is_own(folder) or time.time() - file.lstat().st_mtime < _MINUTE:
+            if not _is_private(folder) or time.time() - file.lstat().st_mtime < _MINUTE:
                 continue
             with FileLock(file).acquire(blocking=False):
                 pass
@@ -53,7 +53,7 @@ def remove_abandoned_folders() -> None:
 
 
 @contextlib.contextmanager
-def folder_in(place: Path) -> Iterator[Path]:
+def open_temporary_folder(place: Path) -> Iterator[Path]:
     """Yield a temporary folder in the folder `place`, for files that are moved to `place`.
 
     Files that appear by a move are complete. The system moves a file at once only within a disk.
@@ -63,12 +63,12 @@ def folder_in(place: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def folder_for(target: Path) -> contextlib.AbstractContextManager[Path]:
-    """Return `folder_in` the folder `target`, or in its parent if `target` does not exist yet."""
-    return folder_in(target if target.is_dir() else target.absolute().parent)
+def open_temporary_folder_for(target: Path) -> contextlib.AbstractContextManager[Path]:
+    """Open a temporary folder in the folder `target`, or in its parent if `target` does not exist yet."""
+    return open_temporary_folder(target if target.is_dir() else target.absolute().parent)
 
 
-def make_folder(folder: Path) -> None:
+def make_synced_folder(folder: Path) -> None:
     """Create a folder and its parents if they are absent, and wait until their names are on the disk."""
     absent = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_leftovers(place: Path, age: float = 0) -> None:
-    """Remove the folders of `folder_in` that killed processes left in a folder.
+    """Remove the folders of `open_temporary_folder` that killed processes left in a folder.
 
     Args:
         place: The folder.
@@ -107,15 +107,15 @@ def remove_leftovers(place: Path, age: float = 0) -> None:
     """
     for folder in place.glob(".shrinkage-*"):
         with contextlib.suppress(OSError):  # removed by another process
-            if _BESIDE.fullmatch(folder.name) and _is_own(folder) and time.time() - _last_change(folder) >= age:
+            if _BESIDE.fullmatch(folder.name) and _is_private(folder) and time.time() - _get_last_change(folder) >= age:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _last_change(folder: Path) -> float:
+def _get_last_change(folder: Path) -> float:
     return max(each.lstat().st_mtime for each in (folder, *folder.rglob("*")))
 
 
-def _is_own(folder: Path) -> bool:
+def _is_private(folder: Path) -> bool:
     """Whether a folder is of this user and closed to others, who could put a link to any file in place of the lock."""
     found = folder.lstat()
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077

@@ -53,11 +53,11 @@ class Spool:
         files = [(self.folder / f"{section}", size) for section, size in enumerate(self.sizes) if size]
         return all(file.is_file() and file.stat().st_size == size * self.dtype.itemsize for file, size in files)
 
-    def n_blocks(self, rows: int) -> int:
+    def count_blocks(self, rows: int) -> int:
         """Return the number of blocks if a block has about `rows` rows at most."""
         return max(1, -(-self.n_rows // rows))
 
-    def shares(self, n_blocks: int) -> np.ndarray:
+    def compute_bounds(self, n_blocks: int) -> np.ndarray:
         """Return the boundaries of the blocks in each section, (sections, n_blocks + 1)."""
         return np.array([[b * size // n_blocks for b in range(n_blocks + 1)] for size in self.sizes])
 
@@ -69,7 +69,9 @@ class Spool:
         """
         return _read(self.folder / f"{section}", self.dtype, start, stop)
 
-    def blocks(self, order: Sequence[int], n_blocks: int, make: Callable[[list[np.ndarray]], Item]) -> Iterator[Item]:
+    def read_blocks(
+        self, order: Sequence[int], n_blocks: int, make: Callable[[list[np.ndarray]], Item]
+    ) -> Iterator[Item]:
         """Yield blocks in this order. The next block is read and made in advance.
 
         Args:
@@ -77,7 +79,7 @@ class Spool:
             n_blocks: Number of all blocks.
             make: Makes a block from the records of each section.
         """
-        bounds = self.shares(n_blocks)
+        bounds = self.compute_bounds(n_blocks)
 
         def read(block: int) -> Item:
             return make([self.read(g, *bounds[g, block : block + 2].tolist()) for g in range(len(self.sizes))])
@@ -105,7 +107,7 @@ class Writer:
         self._dtype = np.dtype([*fields, ("row", np.int64)])
         self._folder = ScratchFolder()
         self._random = np.random.default_rng((seed, 7))
-        self._buckets = _bucket_files(self._folder.path / "rows")
+        self._buckets = _list_bucket_files(self._folder.path / "rows")
         self._checksum = 0
         self.n_rows = 0
         """Number of rows written so far. Rows are numbered from 0 in the order of writing."""
@@ -163,13 +165,13 @@ class Writer:
 
     def _shuffle(self, file: Path) -> Iterator[np.ndarray]:
         """Yield the records of a file in a random order, and remove the file."""
-        n_rows, at_once = _n_records(file, self._dtype), max(1, _SHUFFLED_BYTES // self._dtype.itemsize)
+        n_rows, at_once = _count_records(file, self._dtype), max(1, _SHUFFLED_BYTES // self._dtype.itemsize)
         if n_rows <= at_once:
             if n_rows:
                 yield _read(file, self._dtype, 0, n_rows)[self._random.permutation(n_rows)]
             file.unlink(missing_ok=True)
             return
-        parts = _bucket_files(file)
+        parts = _list_bucket_files(file)
         for start in range(0, n_rows, at_once):
             records = _read(file, self._dtype, start, min(start + at_once, n_rows))
             _deal(records, self._random.integers(len(parts), size=len(records)), parts)
@@ -192,7 +194,7 @@ class Writer:
             ) from error
 
 
-def _bucket_files(file: Path) -> list[Path]:
+def _list_bucket_files(file: Path) -> list[Path]:
     return [file.with_name(f"{file.name}.{bucket}") for bucket in range(_BUCKETS)]
 
 
@@ -214,5 +216,5 @@ def _read(file: Path, dtype: np.dtype, start: int, stop: int) -> np.ndarray:
     return records
 
 
-def _n_records(file: Path, dtype: np.dtype) -> int:
+def _count_records(file: Path, dtype: np.dtype) -> int:
     return file.stat().st_size // dtype.itemsize if file.exists() else 0

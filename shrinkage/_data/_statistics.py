@@ -10,20 +10,20 @@ REACH = 3
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def clip_bounds(known: np.ndarray) -> tuple[float, float]:
+def compute_clip_bounds(numbers: np.ndarray) -> tuple[float, float]:
     """Return the bounds of clipping for numbers (n,), far outside the bulk and in the range of float32."""
     # Order statistics without interpolation: the smallest and the largest number have no influence.
-    low = np.float64(np.quantile(known, TAIL, method="higher"))
-    high = np.float64(np.quantile(known, 1 - TAIL, method="lower"))
+    low = np.float64(np.quantile(numbers, TAIL, method="higher"))
+    high = np.float64(np.quantile(numbers, 1 - TAIL, method="lower"))
     with np.errstate(over="ignore"):
         reach = REACH * (high - low)
         if reach <= 0:  # nearly all numbers are equal: the others are the information, not outliers
-            return float(known.min()), float(known.max())
+            return float(numbers.min()), float(numbers.max())
         low, high = np.clip([low - reach, high + reach], -LARGEST, LARGEST)
     return float(low), float(high)
 
 
-def column_statistics(x: np.ndarray, weight: np.ndarray, clip: bool) -> tuple[np.ndarray, ...]:
+def compute_column_statistics(x: np.ndarray, weight: np.ndarray, clip: bool) -> tuple[np.ndarray, ...]:
     """Return clip bounds, and mean and standard deviation of the clipped numbers of each column, (d,) each.
 
     Missing numbers, which are NaN, and rows of weight 0 do not count. A column without variation has the deviation 1.
@@ -36,17 +36,17 @@ def column_statistics(x: np.ndarray, weight: np.ndarray, clip: bool) -> tuple[np
     Returns:
         (lower bounds, upper bounds, means, standard deviations), float64.
     """
-    columns = [_statistics(x[:, j], weight, clip) for j in range(x.shape[1])]
+    columns = [_compute_statistics(x[:, j], weight, clip) for j in range(x.shape[1])]
     low, high, mean, deviation = np.array(columns, dtype=np.float64).T
     return low, high, mean, deviation
 
 
-def _statistics(x: np.ndarray, weight: np.ndarray, clip: bool) -> tuple[float, float, float, float]:
+def _compute_statistics(x: np.ndarray, weight: np.ndarray, clip: bool) -> tuple[float, float, float, float]:
     counts = ~np.isnan(x) & (weight > 0)
     values, weight = x[counts].astype(np.float64), weight[counts].astype(np.float64)
     if not len(values):
         return -LARGEST, LARGEST, 0.0, 1.0
-    low, high = clip_bounds(values) if clip else (-LARGEST, LARGEST)
+    low, high = compute_clip_bounds(values) if clip else (-LARGEST, LARGEST)
     values = values.clip(low, high)
     mean = float(np.average(values, weights=weight))
     deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))

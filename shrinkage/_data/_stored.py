@@ -24,7 +24,7 @@ class Sides:
     """Whether each row is a training row, (F + 1, n)."""
     held_out: np.ndarray
     """Whether each row is a held-out row, (F + 1, n), False for the last."""
-    scored: np.ndarray
+    scored_rows: np.ndarray
     """Whether each row is a row for the training loss, (F + 1, n), False for the last."""
 
 
@@ -38,7 +38,7 @@ class Block:
     sides: Sides
 
 
-def placement(folds: Folds, scored: RowSets, weight: np.ndarray, n_train: int) -> tuple[int, Place]:
+def make_placement(folds: Folds, scored_rows: RowSets, weight: np.ndarray, n_train: int) -> tuple[int, Place]:
     """Return the number of sections, and the function that places rows into sections.
 
     A section contains the rows with the same first fold that holds them out; the last section contains the rows that no
@@ -46,7 +46,7 @@ def placement(folds: Folds, scored: RowSets, weight: np.ndarray, n_train: int) -
 
     Args:
         folds: The split.
-        scored: Rows for the training loss of each fold.
+        scored_rows: Rows for the training loss of each fold.
         weight: Weights of all rows, (n,).
         n_train: The number of rows, the first ones, on which the final models are trained.
     """
@@ -54,7 +54,7 @@ def placement(folds: Folds, scored: RowSets, weight: np.ndarray, n_train: int) -
 
     def place(rows: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         held_out, none = folds.held_out.contain(rows), np.zeros((1, len(rows)), bool)
-        sets = [folds.train.contain(rows), rows[None] < n_train, held_out, none, scored.contain(rows), none]
+        sets = [folds.train.contain(rows), rows[None] < n_train, held_out, none, scored_rows.contain(rows), none]
         sections = np.where(held_out.any(axis=0), held_out.argmax(axis=0), last)
         return sections, [weight[rows], np.packbits(np.concatenate(sets), axis=0).T]
 
@@ -91,32 +91,32 @@ class StoredRows:
     @property
     def n_blocks(self) -> int:
         """Number of blocks, at least two."""
-        return max(2, self.spool.n_blocks(min(BLOCK_ROWS, max(1, BLOCK_BYTES // self.spool.dtype.itemsize))))
+        return max(2, self.spool.count_blocks(min(BLOCK_ROWS, max(1, BLOCK_BYTES // self.spool.dtype.itemsize))))
 
     @property
     def block_rows(self) -> int:
         """Number of rows in the largest block."""
-        return int(np.diff(self.spool.shares(self.n_blocks), axis=1).max(axis=1).sum())
+        return int(np.diff(self.spool.compute_bounds(self.n_blocks), axis=1).max(axis=1).sum())
 
-    def blocks(self, order: Sequence[int] | None = None) -> Iterator[Block]:
+    def read_blocks(self, order: Sequence[int] | None = None) -> Iterator[Block]:
         """Return the blocks in this order. None is the order on disk."""
-        return self.spool.blocks(range(self.n_blocks) if order is None else order, self.n_blocks, self._block)
+        return self.spool.read_blocks(range(self.n_blocks) if order is None else order, self.n_blocks, self._make_block)
 
     def is_sampled(self, rows: np.ndarray) -> np.ndarray:
         """Return whether each of the rows, given by their numbers, is one of `sample_rows`."""
         place = np.minimum(np.searchsorted(self.sample_rows, rows), len(self.sample_rows) - 1)
         return self.sample_rows[place] == rows
 
-    def places_in_sample(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def find_sample_places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the places in `sample_rows` of the rows that are in it, and the places of these in `rows`."""
         found = np.flatnonzero(self.is_sampled(rows))
         return np.searchsorted(self.sample_rows, rows[found]), found
 
-    def sample_targets(self) -> Any:
+    def read_sample_targets(self) -> Any:
         """Return the targets of `sample_rows`, (m, ...), by a pass over the rows."""
         targets = None
-        for block in self.blocks():
-            place, found = self.places_in_sample(block.rows)
+        for block in self.read_blocks():
+            place, found = self.find_sample_places(block.rows)
             values = take(block.data.targets, found)
             if targets is None:
                 n_rows = len(self.sample_rows)
@@ -134,11 +134,11 @@ class StoredRows:
         records = [self.spool.read(g, 0, size) for g, size in enumerate(sizes)]
         places = [(np.arange(size) + 0.5) / max(1, whole) for size, whole in zip(sizes, self.spool.sizes, strict=True)]
         order = np.argsort(np.concatenate(places), kind="stable")
-        block = self._block(records)
+        block = self._make_block(records)
         rows = np.resize(order[block.sides.train[-1][order]], n_rows)
         return Data(take(block.data.x, rows), take(block.data.y, rows), block.data.weight[rows])
 
-    def _block(self, records: list[np.ndarray]) -> Block:
+    def _make_block(self, records: list[np.ndarray]) -> Block:
         """Return the records of all sections as arrays. The list is emptied to avoid a second copy in memory."""
         names = [str(i) for i in range(len(tree.flatten(self.structure)))]
         *leaves, weight, bits, rows = (
@@ -155,12 +155,16 @@ WeightedMoments = tuple[float, np.ndarray, np.ndarray]
 """Weight, mean and variance of some rows."""
 
 
-def merge_moments(one: WeightedMoments, other: WeightedMoments) -> WeightedMoments:
+def merge_moments(moments: WeightedMoments, other: WeightedMoments) -> WeightedMoments:
     """Return the moments of two sets of rows together.
 
     Source: T. F. Chan, G. H. Golub and R. J. LeVeque, Updating formulae and a pairwise algorithm for computing sample
     variances (1979).
     """
-    total = one[0] + other[0]
-    share, apart = other[0] / total, other[1] - one[1]
-    return total, one[1] + share * apart, (1 - share) * one[2] + share * other[2] + share * (1 - share) * apart**2
+    total = moments[0] + other[0]
+    share, apart = other[0] / total, other[1] - moments[1]
+    return (
+        total,
+        moments[1] + share * apart,
+        (1 - share) * moments[2] + share * other[2] + share * (1 - share) * apart**2,
+    )

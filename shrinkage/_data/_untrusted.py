@@ -87,12 +87,12 @@ def _check_name(member: zipfile.ZipInfo) -> None:
         raise ValueError(f"the archive names a place outside itself, {member.filename!r}, or has a link")
 
 
-def _check_sizes(members: Sequence[zipfile.ZipInfo], most: int) -> None:
+def _check_sizes(members: Sequence[zipfile.ZipInfo], max_bytes: int) -> None:
     name, count = Counter(member.filename for member in members).most_common(1)[0] if members else ("", 0)
     if count > 1:
         raise ValueError(f"the archive has {count} files {name!r}")
-    if (size := sum(member.file_size for member in members)) > most:
-        raise ValueError(f"the archive unpacks to {size:,} bytes, and at most {most:,} are expected of its size")
+    if (size := sum(member.file_size for member in members)) > max_bytes:
+        raise ValueError(f"the archive unpacks to {size:,} bytes, and at most {max_bytes:,} are expected of its size")
 
 
 @contextmanager

@@ -93,10 +93,10 @@ def doctor(
     case = Case(model, callbacks, steps)
     findings = [finding for check in CHECKS for finding in check(case)]
     ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-    return Report(model.name, tuple(ordered), _not_seen(case, callbacks, steps))
+    return Report(model.name, tuple(ordered), _list_unchecked_parts(case, callbacks, steps))
 
 
-def _not_seen(case: Case, callbacks: Any, steps: Any) -> tuple[str, ...]:
+def _list_unchecked_parts(case: Case, callbacks: Any, steps: Any) -> tuple[str, ...]:
     """Return the parts that the checks could not look at."""
     return (
         *(["the optimizer (the model is not compiled)"] if case.optimizer is None else []),

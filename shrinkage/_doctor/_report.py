@@ -38,10 +38,10 @@ class Report:
         return tuple(finding for finding in self.findings if finding.severity == severity)
 
     def __repr__(self) -> str:
-        counts = [_count(len(self._select(severity)), severity) for severity in SEVERITIES]
+        counts = [_format_count(len(self._select(severity)), severity) for severity in SEVERITIES]
         seen = [f"Not looked at: {', '.join(self.not_seen)}."] if self.not_seen else []
         return "\n\n".join([f"{self.model}: {', '.join(counts)}", *map(str, self.findings), *seen])
 
 
-def _count(count: int, thing: str) -> str:
-    return f"{count or 'no'} {thing}{'' if count == 1 else 's'}"
+def _format_count(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"

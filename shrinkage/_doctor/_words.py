@@ -3,30 +3,34 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from shrinkage._doctor._case import Weight
+from shrinkage._doctor._case import TrainableWeight
 
 
-def plural(count: int, thing: str) -> str:
-    """Return a count of a thing.
+def format_noun_count(count: int, noun: str) -> str:
+    """Return a count and its noun.
 
-    >>> plural(1, "weight"), plural(1234, "weight"), plural(2, "bias"), plural(2, "embeddings")
-    ('1 weight', '1,234 weights', '2 biases', '2 embeddings')
+    >>> format_noun_count(1, "weight"), format_noun_count(1234, "weight")
+    ('1 weight', '1,234 weights')
+    >>> format_noun_count(2, "bias"), format_noun_count(2, "embeddings")
+    ('2 biases', '2 embeddings')
     """
-    many = f"{thing}es" if thing.endswith("bias") else thing if thing.endswith("s") else f"{thing}s"
-    return f"{count:,} {thing if count == 1 else many}"
+    many = f"{noun}es" if noun.endswith("bias") else noun if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"
 
 
-def names(weights: Iterable[Weight]) -> str:
+def format_weight_names(weights: Iterable[TrainableWeight]) -> str:
     """Return the names of weights, each once with its count."""
     counts = Counter(weight.variable.name for weight in weights)
-    return ", ".join(plural(count, name) if len(counts) < counts.total() else name for name, count in counts.items())
+    return ", ".join(
+        format_noun_count(count, name) if len(counts) < counts.total() else name for name, count in counts.items()
+    )
 
 
-def parameters(weights: Iterable[Weight]) -> str:
+def format_parameter_count(weights: Iterable[TrainableWeight]) -> str:
     """Return the total number of parameters of weights, as text."""
-    return plural(sum(weight.size for weight in weights), "parameter")
+    return format_noun_count(sum(weight.size for weight in weights), "parameter")
 
 
-def paths(weights: Iterable[Weight]) -> tuple[str, ...]:
+def list_weight_paths(weights: Iterable[TrainableWeight]) -> tuple[str, ...]:
     """Return the paths of weights."""
     return tuple(weight.path for weight in weights)

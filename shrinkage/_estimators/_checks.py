@@ -40,7 +40,7 @@ def _are_units(hidden: Any) -> bool:
     return all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1 for n in hidden)
 
 
-def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
+def check_class_labels(class_weight: Any, classes: np.ndarray) -> None:
     """Refuse a weight for a class that no row has."""
     if not isinstance(class_weight, Mapping):
         return
@@ -52,14 +52,16 @@ def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
         )
 
 
-def check_rows(n_rows: int, least: int, shape: tuple[int, ...]) -> None:
+def check_rows(n_rows: int, min_rows: int, shape: tuple[int, ...]) -> None:
     """Refuse a table of few rows, in the words of scikit-learn."""
-    if n_rows < least:
-        raise ValueError(f"Found array with {n_rows} sample(s) (shape={shape}) while a minimum of {least} is required.")
+    if n_rows < min_rows:
+        raise ValueError(
+            f"Found array with {n_rows} sample(s) (shape={shape}) while a minimum of {min_rows} is required."
+        )
 
 
 @contextmanager
-def says_how_to_give_text() -> Iterator[None]:
+def explain_text_error() -> Iterator[None]:
     """Add to scikit-learn's refusal of an array with text that a data frame may have text."""
     try:
         yield
@@ -72,7 +74,7 @@ def says_how_to_give_text() -> Iterator[None]:
         raise
 
 
-def column(y: Any, rows: Any) -> np.ndarray:
+def check_target_column(y: Any, rows: Any) -> np.ndarray:
     """Return targets (n,) of the rows, without missing values."""
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
@@ -93,7 +95,7 @@ def column(y: Any, rows: Any) -> np.ndarray:
     return y
 
 
-def numbers(y: np.ndarray) -> np.ndarray:
+def to_target_numbers(y: np.ndarray) -> np.ndarray:
     """Return targets as numbers that vary, (n,) float64."""
     try:
         y = np.asarray(y, np.float64)
@@ -106,7 +108,7 @@ def numbers(y: np.ndarray) -> np.ndarray:
     return y
 
 
-def weights(sample_weight: Any, n_rows: int) -> np.ndarray | None:
+def to_row_weights(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     """Return weights of the rows, (n,) float64, or None without weights."""
     if sample_weight is None:
         return None

@@ -14,15 +14,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from shrinkage._estimators._checks import (
-    check_class_weight,
+    check_class_labels,
     check_parameters,
     check_rows,
-    column,
-    numbers,
-    says_how_to_give_text,
-    weights,
+    check_target_column,
+    explain_text_error,
+    to_row_weights,
+    to_target_numbers,
 )
-from shrinkage._estimators._rows import Matrix, Table, Target, as_frame, left_out_words
+from shrinkage._estimators._rows import EstimatorTarget, Matrix, Table, as_frame, describe_left_out_columns
 from shrinkage._messages._hints import give_hints
 from shrinkage._messages._hints_of_estimators import HINTS
 from shrinkage._messages._note import warn_caller
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _NAMED = Literal["linear", "mlp"]
 _PENALTIES = Literal["l2", "l1", "elastic-net", "group-lasso", "model"]
-_REBUILT = ("_network", "model_")
+_REBUILT_NAMES = ("_network", "model_")
 
 
 class _PathEstimator(BaseEstimator):
@@ -68,29 +68,35 @@ class _PathEstimator(BaseEstimator):
         return self._rows.finish(self._network, self.path_.target_mean, self.path_.target_sd)
 
     def _fit(
-        self, x: Any, y: np.ndarray, target: Target, sample_weight: Any, groups: Any, left_out: tuple[str, ...] = ()
+        self,
+        x: Any,
+        y: np.ndarray,
+        target: EstimatorTarget,
+        sample_weight: Any,
+        groups: Any,
+        excluded_names: tuple[str, ...] = (),
     ) -> None:
         check_parameters(self.model, self.hidden, self.choose, self.budget)
-        for name in ("lam_", *_REBUILT):  # of an earlier fit
+        for name in ("lam_", *_REBUILT_NAMES):  # of an earlier fit
             vars(self).pop(name, None)
-        self._rows = self._rows_of(x, target)
-        from shrinkage._estimators._training import train
+        self._rows = self._make_rows(x, target)
+        from shrinkage._estimators._training import train_estimator
 
-        options = {name: value for name, value in self.get_params(deep=False).items() if name not in left_out}
+        options = {name: value for name, value in self.get_params(deep=False).items() if name not in excluded_names}
         options.pop("choose")
         self.left_out_ = self._rows.left_out
         if self.left_out_:
-            warn_caller(left_out_words(self.left_out_))
+            warn_caller(describe_left_out_columns(self.left_out_))
         inputs = self._rows.encode(x)
-        self.path_ = train(options, self._rows.columns, inputs, y, sample_weight=sample_weight, groups=groups)
+        self.path_ = train_estimator(options, self._rows.columns, inputs, y, sample_weight=sample_weight, groups=groups)
         self.lam_ = float(self.path_.lam if self.path_.budget else getattr(self.path_, f"lam_{self.choose}"))
         self._network = self.path_.model(self.lam_)
 
-    def _rows_of(self, x: Any, target: Target) -> Matrix | Table:
+    def _make_rows(self, x: Any, target: EstimatorTarget) -> Matrix | Table:
         is_own = not isinstance(self.model, str)
         if not isinstance(x, pd.DataFrame):
-            return Matrix.of(x, target, is_own=is_own)
-        return Table.of(x, target, is_own=is_own, embeds=self.model == "mlp")
+            return Matrix.from_array(x, target, is_custom=is_own)
+        return Table.from_frame(x, target, is_custom=is_own, embeds=self.model == "mlp")
 
     def _read(self, x: Any, *, reset: bool) -> Any:
         """Return rows as a data frame, an array or a sparse matrix, checked by scikit-learn."""
@@ -103,14 +109,14 @@ class _PathEstimator(BaseEstimator):
         is_own = not isinstance(self.model, str)
         fitted_table = isinstance(fitted, Table)
         finite = is_own and not fitted_table
-        with says_how_to_give_text():
+        with explain_text_error():
             array: Any = validate_data(
                 self, x, reset=reset, allow_nd=is_own, ensure_min_samples=2 if reset else 1,
                 ensure_all_finite=True if finite else "allow-nan", accept_sparse=False if fitted_table else "csr",
             )  # fmt: skip
         return fitted.name_columns(array) if isinstance(fitted, Table) else array
 
-    def _outputs(self, x: Any) -> np.ndarray:
+    def _compute_outputs(self, x: Any) -> np.ndarray:
         """Return the outputs of the network at the chosen strength."""
         check_is_fitted(self, "lam_")
         rows = self._read(x, reset=False)
@@ -132,11 +138,11 @@ class _PathEstimator(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the models that the path has too."""
         whole: Any = super().__getstate__()
-        state = {name: value for name, value in whole.items() if name not in _REBUILT}
+        state = {name: value for name, value in whole.items() if name not in _REBUILT_NAMES}
         if hasattr(self.model, "trainable_variables"):  # a model of Keras, of which nothing else is known here
-            from shrinkage._estimators._training import portable
+            from shrinkage._estimators._training import make_portable_copy
 
-            state["model"] = portable(self.model)
+            state["model"] = make_portable_copy(self.model)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -252,36 +258,36 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
             The estimator.
         """
         rows = self._read(X, reset=True)
-        y = column(y, rows)
+        y = check_target_column(y, rows)
         check_classification_targets(y)
         encoder = LabelEncoder().fit(y)
         self.classes_ = np.asarray(encoder.classes_)
         places = np.asarray(encoder.transform(y), np.int32)
-        weight = weights(sample_weight, len(places))
+        weight = to_row_weights(sample_weight, len(places))
         present = np.unique(places if weight is None else places[weight > 0])
         if len(present) < 2:
             raise ValueError(f"`y` must have at least two classes. Received: the class {self.classes_[present]}.")
         task = "binary" if len(self.classes_) == 2 else "multi-class"
-        weight = self._with_class_weight(places, weight)
-        self._fit(rows, places, Target(task, len(self.classes_)), weight, groups, ("class_weight",))
+        weight = self._apply_class_weight(places, weight)
+        self._fit(rows, places, EstimatorTarget(task, len(self.classes_)), weight, groups, ("class_weight",))
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class, (n, k), in the order of `classes_`."""
-        outputs = self._outputs(X)
-        from shrinkage._estimators._training import probabilities
+        outputs = self._compute_outputs(X)
+        from shrinkage._estimators._training import compute_probabilities
 
-        return probabilities(outputs, from_logits=self.path_.template.from_logits)
+        return compute_probabilities(outputs, from_logits=self.path_.template.from_logits)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row, (n,)."""
         places = self.predict_proba(X).argmax(axis=1)
         return self.classes_[places]
 
-    def _with_class_weight(self, places: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
+    def _apply_class_weight(self, places: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weight
-        check_class_weight(self.class_weight, self.classes_)
+        check_class_labels(self.class_weight, self.classes_)
         of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[places])
         return of_class[places] * (1.0 if weight is None else weight)
 
@@ -367,11 +373,11 @@ class PathRegressor(RegressorMixin, _PathEstimator):
             The estimator.
         """
         rows = self._read(X, reset=True)
-        y = numbers(column(y, rows))
-        self._fit(rows, y, Target("regression"), weights(sample_weight, len(y)), groups)
+        y = to_target_numbers(check_target_column(y, rows))
+        self._fit(rows, y, EstimatorTarget("regression"), to_row_weights(sample_weight, len(y)), groups)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the predictions, (n,), in the units of the target."""
-        outputs = self._outputs(X)[:, 0].astype(np.float64)
+        outputs = self._compute_outputs(X)[:, 0].astype(np.float64)
         return self.path_.target_mean + self.path_.target_sd * outputs

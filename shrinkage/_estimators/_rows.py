@@ -12,7 +12,7 @@ import pandas as pd
 from shrinkage._data._sparse import is_sparse
 from shrinkage._data._statistics import LARGEST
 from shrinkage.cli._columns import Columns, NumberColumn, Task, check_input_names
-from shrinkage.cli._encoder import assemble, encode, read_cells, target_layers
+from shrinkage.cli._encoder import assemble_model, encode, make_target_layers, read_cells
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Target:
+class EstimatorTarget:
     """The target, as the encoder records it."""
 
     task: Task
@@ -45,11 +45,11 @@ class Matrix:
         return {}
 
     @staticmethod
-    def of(x: Any, target: Target, *, is_own: bool) -> "Matrix":
+    def from_array(x: Any, target: EstimatorTarget, *, is_custom: bool) -> "Matrix":
         """Return the columns of an array (n, d), none of which is left out; none for a model of the user."""
         unit = {"low": -LARGEST, "high": LARGEST, "centre": 0.0, "scale": 1.0, "indicator": False}
-        numbers = () if is_own else tuple(NumberColumn(f"x{place}", **unit) for place in range(x.shape[1]))
-        return Matrix(replace(target.columns, numbers=numbers))
+        numbers = () if is_custom else tuple(NumberColumn(f"x{place}", **unit) for place in range(x.shape[1]))
+        return Matrix(replace(target.columns, are_numbers=numbers))
 
     def encode(self, x: Any) -> list[Any]:
         """Return the inputs of the network, in a sparse matrix if the rows are in one."""
@@ -70,7 +70,7 @@ class Matrix:
         inputs: Any = network.inputs[0]
         rows = keras.Input(inputs.shape[1:], dtype=inputs.dtype)
         outputs: Any = network(rows)
-        return keras.Model(rows, target_layers(outputs.shape[1:], mean, sd)(outputs), name=network.name)
+        return keras.Model(rows, make_target_layers(outputs.shape[1:], mean, sd)(outputs), name=network.name)
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,22 @@ class Table:
         return dict(self.columns.dropped)
 
     @staticmethod
-    def of(frame: pd.DataFrame, target: Target, *, is_own: bool, embeds: bool) -> "Table":
+    def from_frame(frame: pd.DataFrame, target: EstimatorTarget, *, is_custom: bool, embeds: bool) -> "Table":
         """Infer the columns of a frame.
 
         Raises:
             ValueError: If numbers are infinite, or no column can be used.
         """
-        with _as_value_error():
+        with _raise_value_error():
             numbers, categories, dropped, texts = infer_columns(frame, embeds=embeds)
-            reasons = {name: _in_python(reason) for name, reason in dropped.items()}
+            reasons = {name: _drop_shell_clauses(reason) for name, reason in dropped.items()}
             columns = replace(
-                target.columns, numbers=numbers, categories=categories, dropped=reasons, texts=texts, as_matrix=is_own
+                target.columns,
+                are_numbers=numbers,
+                categories=categories,
+                dropped=reasons,
+                texts=texts,
+                as_matrix=is_custom,
             )
             check_input_names(columns)
         return Table(columns, tuple(frame.columns))
@@ -112,12 +117,12 @@ class Table:
         Raises:
             ValueError: If numbers are infinite, or many cells of a column of numbers are not numbers.
         """
-        with _as_value_error():
+        with _raise_value_error():
             return encode(self.columns, read_cells(self.columns, x))
 
     def finish(self, network: "keras.Model", mean: float, sd: float) -> "keras.Model":
         """Return a model from a dictionary of raw columns to predictions in the units of the target."""
-        return assemble(self.columns, network, mean, sd)
+        return assemble_model(self.columns, network, mean, sd)
 
 
 def as_frame(x: Any) -> pd.DataFrame | None:
@@ -138,25 +143,25 @@ def as_frame(x: Any) -> pd.DataFrame | None:
     return frame
 
 
-def left_out_words(left_out: Mapping[str, str]) -> str:
+def describe_left_out_columns(reasons: Mapping[str, str]) -> str:
     """Return a sentence on columns that are not used."""
-    items = [f"{name} ({reason})" for name, reason in list(left_out.items())[:_LISTED]]
-    more = f", and {len(left_out) - _LISTED} more, which `left_out_` has" if len(left_out) > _LISTED else ""
+    items = [f"{name} ({reason})" for name, reason in list(reasons.items())[:_LIST_LENGTH]]
+    more = f", and {len(reasons) - _LIST_LENGTH} more, which `left_out_` has" if len(reasons) > _LIST_LENGTH else ""
     return f"`fit` does not use these columns of `X`: {', '.join(items)}{more}."
 
 
-_LISTED = 10
+_LIST_LENGTH = 10
 
 
 @contextmanager
-def _as_value_error() -> Iterator[None]:
+def _raise_value_error() -> Iterator[None]:
     """Raise errors of the shell's encoder as errors of Python."""
     try:
         yield
     except BadInput as error:
-        raise ValueError(f"`X` cannot be used: {_in_python(error.message)}") from None
+        raise ValueError(f"`X` cannot be used: {_drop_shell_clauses(error.message)}") from None
 
 
-def _in_python(message: str) -> str:
+def _drop_shell_clauses(message: str) -> str:
     """Leave out the clauses that name options of the shell."""
     return "; ".join(clause for clause in message.split("; ") if "--" not in clause)

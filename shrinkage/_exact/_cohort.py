@@ -11,16 +11,16 @@ from shrinkage._cohort._cohort import Evaluation
 from shrinkage._data._data import take
 from shrinkage._data._stored import Block
 from shrinkage._exact._head import Head
-from shrinkage._exact._losses import predictions_of, row_losses
+from shrinkage._exact._losses import compute_head_losses, compute_head_predictions
 from shrinkage._exact._ridge import Solution
-from shrinkage._exact._rows import Rows
+from shrinkage._exact._rows import ExactRows
 from shrinkage._model._metrics import RunningMetrics
 from shrinkage._problem._problem import Problem
 
 _CONTROLLER = ThreadpoolController()
 
 
-def one_thread() -> Any:
+def limit_threads() -> Any:
     """Return a context in which linear algebra takes one thread: the arrays of a block are too small for several."""
     return _CONTROLLER.limit(limits=1, user_api="blas")
 
@@ -42,14 +42,20 @@ class ExactCohort:
         rows: The rows.
         solver: The solver.
         sets: The sets of rows of the members, by their numbers in `rows`.
-        unsolved: Strengths above 0 whose members did not converge are appended, one for each member.
+        unsolved_lams: Strengths above 0 whose members did not converge are appended, one for each member.
     """
 
     def __init__(
-        self, problem: Problem, head: Head, rows: Rows, solver: Solver, sets: Sequence[int], unsolved: list[float]
+        self,
+        problem: Problem,
+        head: Head,
+        rows: ExactRows,
+        solver: Solver,
+        sets: Sequence[int],
+        unsolved_lams: list[float],
     ):
         self._problem, self._head, self._rows, self._solver, self._sets = problem, head, rows, solver, sets
-        self._unsolved_lams = unsolved
+        self._unsolved_lams = unsolved_lams
         self._lam = np.zeros((len(sets), 0))
         self._weights: list[np.ndarray] = []
 
@@ -57,7 +63,7 @@ class ExactCohort:
         """Begin at strengths (f, s)."""
         self._lam, self._weights = lam, []
 
-    def state(self) -> list[np.ndarray]:
+    def get_state(self) -> list[np.ndarray]:
         """Return the coefficients of all members, (P, k, s) for each set."""
         return self._weights
 
@@ -71,7 +77,7 @@ class ExactCohort:
         Without a penalty, log loss has no minimum if the inputs separate the classes: the weights grow without end.
         """
         self._weights, diverged = [], []
-        with one_thread(), np.errstate(over="ignore", invalid="ignore"):  # weights that grow without end
+        with limit_threads(), np.errstate(over="ignore", invalid="ignore"):  # weights that grow without end
             solutions = self._solver.solve(self._sets, self._lam)
         for place, (f, (weights, converged)) in enumerate(zip(self._sets, solutions, strict=True)):
             self._weights.append(self._round(weights))
@@ -87,7 +93,7 @@ class ExactCohort:
         """Round coefficients to those that the variables can have: these are scored, and returned."""
         return weights.astype(self._head.layer.kernel.dtype).astype(np.float64)
 
-    def values(self, f: int, s: int) -> list[np.ndarray]:
+    def get_values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
         head, weights = self._head, self._weights[f][:, :, s]
         values, dtype = list(self._rows.values[self._sets[f]]), self._head.layer.kernel.dtype
@@ -96,38 +102,38 @@ class ExactCohort:
             values[head.bias] = (weights[-1] * head.constant).astype(dtype)
         return values
 
-    def predictions(self, f: int, rows: np.ndarray) -> np.ndarray:
+    def predict(self, f: int, rows: np.ndarray) -> np.ndarray:
         """Return the predictions of a set's members for a few rows, (s, b, k), in the units of training."""
-        found = self._rows.design_of(take(self._problem.training.data.x, rows), self._sets[f])
-        return predictions_of(self._head, self._scores(found, f)).transpose(2, 0, 1)
+        found = self._rows.make_design(take(self._problem.training.data.x, rows), self._sets[f])
+        return compute_head_predictions(self._head, self._compute_scores(found, f)).transpose(2, 0, 1)
 
-    def _scores(self, design: np.ndarray, f: int) -> np.ndarray:
+    def _compute_scores(self, design: np.ndarray, f: int) -> np.ndarray:
         weights = self._weights[f]
         return (design @ weights.reshape(len(weights), -1)).reshape(len(design), *weights.shape[1:])
 
     def evaluate(self) -> Evaluation:
         """Score all members. Row losses and predictions are of the held-out rows, or of a sample of rows on disk."""
         problem, strengths = self._problem, self._lam.shape[1]
-        stored = problem.stored
+        stored = problem.stored_rows
         rows = problem.folds.held_out.union if stored is None else stored.sample_rows
         totals, weights = np.zeros((2, len(self._sets), strengths)), np.zeros((2, len(self._sets)))
         losses = np.zeros((len(rows), strengths))
         predictions = np.zeros((len(rows), self._head.units, strengths), self._head.layer.compute_dtype)
         metrics = None if stored is None else RunningMetrics(problem.training.template, strengths)
-        for number, block in self._rows.blocks():
-            with one_thread():
+        for number, block in self._rows.read_blocks():
+            with limit_threads():
                 found_losses, found, places = self._score_block(number, block, totals, weights)
             held_out = block.rows[places]
             place = np.searchsorted(rows, held_out)
             kept_rows = np.flatnonzero(rows[np.minimum(place, len(rows) - 1)] == held_out)
             losses[place[kept_rows]], predictions[place[kept_rows]] = found_losses[kept_rows], found[kept_rows]
             if metrics is not None and metrics.has_metrics:
-                metrics.update(block.data, places, self._with_axes(found.astype(predictions.dtype)))
+                metrics.update(block.data, places, self._order_axes(found.astype(predictions.dtype)))
         cv_loss, train_loss = totals / weights[:, :, None]
         by_name = {} if metrics is None else {name: values[None] for name, values in metrics.result().items()}
-        return Evaluation(cv_loss, train_loss, losses, self._with_axes(predictions), by_name)
+        return Evaluation(cv_loss, train_loss, losses, self._order_axes(predictions), by_name)
 
-    def _with_axes(self, predictions: np.ndarray) -> Any:
+    def _order_axes(self, predictions: np.ndarray) -> Any:
         """Return predictions (m, k, s) as (m, s, k), in the structure of the output."""
         structure = self._problem.training.data.targets
         return tree.pack_sequence_as(structure, [np.ascontiguousarray(predictions.swapaxes(1, 2))])
@@ -142,17 +148,17 @@ class ExactCohort:
             these rows in the block.
         """
         kind, target, strengths = self._head.kind, self._problem.target, self._lam.shape[1]
-        y, weight = self._rows.targets(number, block), block.data.weight.astype(np.float64)
+        y, weight = self._rows.get_targets(number, block), block.data.weight.astype(np.float64)
         times = block.sides.held_out[self._sets].sum(axis=0)
         losses, predictions = np.zeros((len(y), strengths)), np.zeros((len(y), self._head.units, strengths))
-        design = self._rows.design(number, block, self._sets[0])
+        design = self._rows.get_design(number, block, self._sets[0])
         for place, f in enumerate(self._sets):
-            sides = block.sides.held_out[f], block.sides.scored[f]
+            sides = block.sides.held_out[f], block.sides.scored_rows[f]
             used = np.flatnonzero(sides[0] | sides[1])
-            design = self._rows.design(number, block, f) if self._rows.adapts and place else design
-            scores = self._scores(design[used], place)
+            design = self._rows.get_design(number, block, f) if self._rows.adapts and place else design
+            scores = self._compute_scores(design[used], place)
             of_fold = y[used] if target is None else target.standardize(y[used], f)
-            loss, found = row_losses(kind, of_fold, scores), predictions_of(self._head, scores)
+            loss, found = compute_head_losses(kind, of_fold, scores), compute_head_predictions(self._head, scores)
             if target is not None:
                 loss, found = target.restore(loss, found, f)
             for side, rows in enumerate(sides):

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import activations, layers, losses
 
-from shrinkage._host._compiled import loss_arguments
-from shrinkage._host._graphs import graph_of, nodes_of
-from shrinkage._host._layers import sublayers
-from shrinkage._model._losses import name_of
+from shrinkage._host._compiled import get_loss_arguments
+from shrinkage._host._graphs import get_graph, list_nodes
+from shrinkage._host._layers import list_sublayers
+from shrinkage._model._losses import get_loss_name
 from shrinkage._penalties import Coupled
 from shrinkage._problem._problem import Problem, Training
 
@@ -67,10 +67,10 @@ def read_head(problem: Problem) -> Head:
     training = problem.training
     _check_penalty(training)
     network = training.template.network
-    layer, _ = _last_layer(network)
+    layer, _ = _find_last_layer(network)
     _check_layer(layer)
     _check_body(network, layer, training)
-    kind, smoothing = _kind(training, layer)
+    kind, smoothing = _find_kind(training, layer)
     places = {id(variable): place for place, variable in enumerate(network.variables)}
     factor = {id(v): f for v, f in zip(network.trainable_variables, problem.selection.factors, strict=True)}
     kernel, bias = layer.kernel, layer.bias if layer.use_bias else None
@@ -82,16 +82,18 @@ def read_head(problem: Problem) -> Head:
     )  # fmt: skip
 
 
-def body_of(network: keras.Model) -> keras.Model | None:
+def make_body(network: keras.Model) -> keras.Model | None:
     """Return the model from the inputs of a model with a head to the input of the head; None if these are the same."""
-    _, source = _last_layer(network)
+    _, source = _find_last_layer(network)
     inputs = network.inputs
-    return None if len(inputs) == 1 and source is inputs[0] else keras.Model(graph_of(network).input, source)
+    return None if len(inputs) == 1 and source is inputs[0] else keras.Model(get_graph(network).input, source)
 
 
-def _refuse(name: str, expected: str, received: str, fix: str = "") -> NoReturn:
+def _refuse(name: str, requirement: str, received_text: str, fix: str = "") -> NoReturn:
     fix = f"{fix} say" if fix else "Say"
-    raise ValueError(f'{name} must be {expected} for solver="exact". Received: {received}. {fix} solver="gradient".')
+    raise ValueError(
+        f'{name} must be {requirement} for solver="exact". Received: {received_text}. {fix} solver="gradient".'
+    )
 
 
 def _check_penalty(training: Training) -> None:
@@ -103,17 +105,17 @@ def _check_penalty(training: Training) -> None:
         _refuse("`how`", "Coupled()", repr(training.how))
 
 
-def _last_layer(network: keras.Model) -> tuple[Any, Any]:
+def _find_last_layer(network: keras.Model) -> tuple[Any, Any]:
     """Return the last layer and the tensor that is its input."""
     one_dense = "a model that ends in one Dense layer"
-    graph = graph_of(network)
+    graph = get_graph(network)
     if graph is None:
         _refuse(
             "`model`", f"{one_dense}, Sequential or functional", f"{type(network).__name__}, whose layers are hidden"
         )
     if len(network.outputs) != 1:
         _refuse("`model`", "a model with one output", f"{len(network.outputs)} outputs")
-    output, nodes = network.outputs[0], nodes_of(graph)
+    output, nodes = network.outputs[0], list_nodes(graph)
     last = next(node for node in nodes if any(tensor is output for tensor in node.outputs))
     layer = last.operation
     if type(layer) is not layers.Dense:
@@ -153,7 +155,7 @@ def _check_body(network: keras.Model, layer: Any, training: Training) -> None:
         )
     adapting = [
         part.name
-        for part in sublayers(network)
+        for part in list_sublayers(network)
         if isinstance(part, layers.BatchNormalization) and part.trainable and not trained
     ]
     if trained or adapting:
@@ -176,17 +178,17 @@ _LOSSES = {
 """For each loss the kind of the head, and the activation that it needs, unless the loss takes logits."""
 
 
-def _kind(training: Training, layer: Any) -> tuple[Any, float]:
+def _find_kind(training: Training, layer: Any) -> tuple[Any, float]:
     """Return the kind of the head and the label smoothing of the loss."""
     loss, activation = training.objective.single_loss, layer.activation
     if type(loss) not in _LOSSES:
         names = "mean_squared_error, binary_crossentropy, categorical_crossentropy or sparse_categorical_crossentropy"
-        _refuse("`loss`", f"{names}, without a weight", "a weighted loss" if loss is None else name_of(loss))
-    arguments = loss_arguments(loss)
+        _refuse("`loss`", f"{names}, without a weight", "a weighted loss" if loss is None else get_loss_name(loss))
+    arguments = get_loss_arguments(loss)
     kind, needed = _LOSSES[type(loss)]
     needed = activations.linear if needed is None or arguments.get("from_logits") else needed
     if activation is not needed:
-        activation_text = f"{activation.__name__!r}, with {name_of(loss)}"
+        activation_text = f"{activation.__name__!r}, with {get_loss_name(loss)}"
         if arguments.get("from_logits"):
             activation_text += "(from_logits=True)"
         fix = f"Give that layer activation={needed.__name__!r}, or"

@@ -10,7 +10,7 @@ from scipy.special import expit, logsumexp, softmax
 from shrinkage._exact._head import Head, Kind
 
 
-def targets_of(head: Head, y: Any) -> np.ndarray:
+def compute_head_targets(head: Head, y: Any) -> np.ndarray:
     """Return targets in float64, (n, units): values, or probabilities of labels or classes.
 
     Raises:
@@ -29,12 +29,12 @@ def targets_of(head: Head, y: Any) -> np.ndarray:
     return y
 
 
-def row_losses(kind: Kind, y: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def compute_head_losses(kind: Kind, y: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the loss of each row, (n, S).
 
     Args:
         kind: The kind of the head.
-        y: Targets from `targets_of`, (n, k).
+        y: Targets from `compute_head_targets`, (n, k).
         scores: Outputs without the activation, (n, k, S).
     """
     y = y[:, :, None]
@@ -45,7 +45,7 @@ def row_losses(kind: Kind, y: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return logsumexp(scores, axis=1) - (y * scores).sum(axis=1)
 
 
-def predictions_of(head: Head, scores: np.ndarray) -> np.ndarray:
+def compute_head_predictions(head: Head, scores: np.ndarray) -> np.ndarray:
     """Return the outputs of the layer from scores (n, k, S): probabilities, unless the loss takes logits."""
     return scores if head.layer.activation is activations.linear else ACTIVATIONS[head.kind](scores)
 

@@ -13,20 +13,20 @@ import numpy as np
 
 from shrinkage._exact._head import Head, Kind
 from shrinkage._exact._losses import ACTIVATIONS
-from shrinkage._exact._passes import Computation, Part, Pass, run
-from shrinkage._exact._ridge import Moments, Solution, moments_of
-from shrinkage._exact._rows import Rows
+from shrinkage._exact._passes import Computation, Pass, RowPart, run_passes
+from shrinkage._exact._ridge import Moments, Solution, compute_moments
+from shrinkage._exact._rows import ExactRows
 
 _TOLERANCES = {"float32": 1e-8, "float64": 1e-10}
 """A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square: far
 less than the precision of the weights in float32."""
-_SETTLED = 0.1
+_LARGEST_SCORE_CHANGE = 0.1
 """Without a penalty the weights are not at a minimum if the last step changed the score of a row by more. Where inputs
 separate classes, the gradient vanishes, and each step adds about 1 to a score, without end."""
 _STEPS = 60
 """Maximum number of Newton steps. Usually 4 to 12 suffice; for classes that are separated it takes about 40."""
 _INNER_STEPS = 60
-_EVERY = 8  # of this number of rows, one is used for the mean curvature, which scales the preconditioner
+_SAMPLE_STRIDE = 8  # of this number of rows, one is used for the mean curvature, which scales the preconditioner
 
 
 class Logistic:
@@ -40,9 +40,9 @@ class Logistic:
         head: The head of the model.
     """
 
-    def __init__(self, rows: Rows, head: Head):
+    def __init__(self, rows: ExactRows, head: Head):
         self._rows, self._head = rows, head
-        self._of_all_rows: dict[float, tuple[np.ndarray, bool]] = {}
+        self._all_rows_solutions: dict[float, tuple[np.ndarray, bool]] = {}
 
     def solve(self, sets: Sequence[int], lam: np.ndarray) -> list[Solution]:
         """Return the solution of each set at strengths (f, S)."""
@@ -57,16 +57,16 @@ class Logistic:
 
     def _minimise(self, sets: Mapping[int, tuple[np.ndarray, np.ndarray | None]]) -> list[Solution]:
         """Return the solution of each set, from strengths and coefficients to begin at."""
-        return run(self._rows, {f: minimise(self._head, *arguments) for f, arguments in sets.items()})
+        return run_passes(self._rows, {f: minimise(self._head, *arguments) for f, arguments in sets.items()})
 
     def _solve_all_rows(self, ridge: np.ndarray) -> Solution:
         keys = [float(f"{value:.9e}") for value in ridge]  # folds multiply and divide by their numbers of rows
-        new = [place for place, key in enumerate(keys) if key not in self._of_all_rows]
+        new = [place for place, key in enumerate(keys) if key not in self._all_rows_solutions]
         if new:
             ((found, converged),) = self._minimise({self._rows.n_sets - 1: (ridge[new], None)})
             for place, number in enumerate(new):
-                self._of_all_rows[keys[number]] = found[:, :, place], bool(converged[place])
-        weights, converged = zip(*(self._of_all_rows[key] for key in keys), strict=True)
+                self._all_rows_solutions[keys[number]] = found[:, :, place], bool(converged[place])
+        weights, converged = zip(*(self._all_rows_solutions[key] for key in keys), strict=True)
         return np.stack(weights, axis=2), np.array(converged)
 
 
@@ -84,7 +84,7 @@ class _Loss:
     def __init__(self, head: Head, moments: Moments):
         self.kind: Kind = head.kind
         self.units, self.tolerance = head.units, _TOLERANCES[head.layer.compute_dtype]
-        self._share, self._evaluated = head.share, np.zeros(0)
+        self._share, self._raw_coefficients = head.share, np.zeros(0)
         self.weight, gram = moments.weight, moments.gram
         self._mean = moments.total / self.weight
         self.penalised = np.ones(len(gram))
@@ -95,9 +95,9 @@ class _Loss:
             gram[-1, :-1] = gram[:-1, -1] = 0
         else:
             self._mean = np.zeros(len(gram))
-        self._spectrum = self._eigenvalues(gram)
+        self._spectrum = self._compute_eigenvalues(gram)
 
-    def _eigenvalues(self, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _compute_eigenvalues(self, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return eigenvalues, eigenvectors, and whether each eigenvalue is above 0 beyond rounding.
 
         An intercept has its own eigenvector, the last.
@@ -121,7 +121,7 @@ class _Loss:
             return w
         return np.concatenate([w[:-1], w[-1:] + np.tensordot(self._mean[:-1], w[:-1], 1)[None]])
 
-    def _of_centred(self, gradient: np.ndarray) -> np.ndarray:
+    def _centre_gradient(self, gradient: np.ndarray) -> np.ndarray:
         return gradient - self._mean.reshape(-1, *[1] * (gradient.ndim - 1)) * gradient[-1:]
 
     def evaluate(self, w: np.ndarray, places: np.ndarray) -> Computation[tuple[np.ndarray, np.ndarray]]:
@@ -130,51 +130,51 @@ class _Loss:
         What `hessian` needs is kept, at the places of these strengths.
         """
         raw = self.to_raw(w)
-        if not len(self._evaluated):  # the first call is of all strengths
-            self._evaluated = np.zeros(raw.shape)
-        self._evaluated[:, :, places] = raw
+        if not len(self._raw_coefficients):  # the first call is of all strengths
+            self._raw_coefficients = np.zeros(raw.shape)
+        self._raw_coefficients[:, :, places] = raw
 
-        def evaluate(part: Part) -> list[Any]:
+        def evaluate(part: RowPart) -> list[Any]:
             design, weight = part.design(), part.weight[:, None, None]
-            found = self._probabilities(design, raw)
-            some = found[::_EVERY]
-            curvature = (some * (1 - some) * weight[::_EVERY]).sum(axis=(0, 1))
+            found = self._compute_probabilities(design, raw)
+            some = found[::_SAMPLE_STRIDE]
+            curvature = (some * (1 - some) * weight[::_SAMPLE_STRIDE]).sum(axis=(0, 1))
             if part.stays:
-                if part.kept is None:
-                    part.kept = np.zeros((len(found), *self._evaluated.shape[1:]))
-                part.kept[:, :, places] = self._factors(part, found)
+                if part.factors is None:
+                    part.factors = np.zeros((len(found), *self._raw_coefficients.shape[1:]))
+                part.factors[:, :, places] = self._compute_factors(part, found)
             found -= part.targets[:, :, None]
             found *= weight
-            return [design.T @ found.reshape(len(found), -1), curvature, part.weight[::_EVERY].sum()]
+            return [design.T @ found.reshape(len(found), -1), curvature, part.weight[::_SAMPLE_STRIDE].sum()]
 
         gradient, curvature, some_weight = yield Pass(evaluate)
         curvature = np.maximum(curvature / max(self.units * some_weight, 1e-300), 1e-300)
-        return self._of_centred(gradient.reshape(w.shape)), curvature * self._share
+        return self._centre_gradient(gradient.reshape(w.shape)), curvature * self._share
 
-    def _probabilities(self, design: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    def _compute_probabilities(self, design: np.ndarray, raw: np.ndarray) -> np.ndarray:
         """Return the probabilities of labels or classes at coefficients (P, k, s), (n, k, s)."""
         scores = design @ raw.reshape(len(raw), -1)
         return ACTIVATIONS[self.kind](scores.reshape(len(scores), *raw.shape[1:]))
 
-    def _factors(self, part: Part, found: np.ndarray) -> np.ndarray:
+    def _compute_factors(self, part: RowPart, probabilities: np.ndarray) -> np.ndarray:
         """Return the factors of the Hessian from probabilities (n, k, s): these, or for labels their variances."""
         if self.kind == "classes":
-            return found
-        bend = 1 - found
-        bend *= found
+            return probabilities
+        bend = 1 - probabilities
+        bend *= probabilities
         bend *= part.weight[:, None, None]
         return bend
 
     def hessian(self, v: np.ndarray, places: np.ndarray) -> Computation[np.ndarray]:
         """Return the Hessian of the loss times vectors (P, k, s), at the coefficients last evaluated."""
-        flat, at = self.to_raw(v).reshape(len(v), -1), self._evaluated[:, :, places]
+        flat, at = self.to_raw(v).reshape(len(v), -1), self._raw_coefficients[:, :, places]
 
-        def multiply(part: Part) -> list[np.ndarray]:
+        def multiply(part: RowPart) -> list[np.ndarray]:
             design = part.design()
-            if part.kept is None:
-                factors = self._factors(part, self._probabilities(design, at))
+            if part.factors is None:
+                factors = self._compute_factors(part, self._compute_probabilities(design, at))
             else:
-                factors = part.kept if len(places) == part.kept.shape[2] else part.kept[:, :, places]
+                factors = part.factors if len(places) == part.factors.shape[2] else part.factors[:, :, places]
             change = (design @ flat).reshape(factors.shape)
             if self.kind == "classes":
                 change -= (factors * change).sum(axis=1, keepdims=True)
@@ -183,16 +183,16 @@ class _Loss:
             return [design.T @ change.reshape(len(change), -1)]
 
         (found,) = yield Pass(multiply)
-        return self._of_centred(found.reshape(v.shape))
+        return self._centre_gradient(found.reshape(v.shape))
 
-    def largest_score(self, w: np.ndarray) -> Computation[np.ndarray]:
+    def find_largest_score(self, w: np.ndarray) -> Computation[np.ndarray]:
         """Return the largest score of a training row, in absolute value, (s,).
 
         Scores of several classes are relative to their mean: a number added to all of them changes nothing.
         """
         flat = self.to_raw(w).reshape(len(w), -1)
 
-        def largest(part: Part) -> list[np.ndarray]:
+        def largest(part: RowPart) -> list[np.ndarray]:
             scores = (part.design() @ flat).reshape(-1, *w.shape[1:])[part.weight > 0]
             if self.kind == "classes":
                 scores -= scores.mean(axis=1, keepdims=True)
@@ -210,22 +210,22 @@ class _Loss:
         return np.tensordot(vectors, np.tensordot(vectors.T, gradient, 1) * inverse[:, None], 1)
 
 
-def minimise(head: Head, ridge: np.ndarray, begin: np.ndarray | None = None) -> Computation[Solution]:
+def minimise(head: Head, ridge: np.ndarray, start: np.ndarray | None = None) -> Computation[Solution]:
     """Minimise the loss of a set plus 1/2 ridge times the squared penalised coefficients, for all strengths (S,).
 
     Args:
         head: The head of the model.
         ridge: The strengths on the sum of the losses, (S,).
-        begin: The coefficients to begin at, (P, k, S); None for 0.
+        start: The coefficients to begin at, (P, k, S); None for 0.
 
     Returns:
         The coefficients of the columns, (P, k, S), and whether they are minima, (S,).
     """
-    (moments,) = yield Pass(lambda part: [moments_of(part.design(), part.weight)])
+    (moments,) = yield Pass(lambda part: [compute_moments(part.design(), part.weight)])
     loss = _Loss(head, moments)
     penalised = loss.penalised[:, None, None]
     shape = len(penalised), loss.units, len(ridge)
-    w = np.zeros(shape) if begin is None else loss.to_centred(begin)
+    w = np.zeros(shape) if start is None else loss.to_centred(start)
     step, gradient = np.zeros(shape), np.zeros(shape)
     curvature, converged, settled = np.ones(len(ridge)), np.zeros(len(ridge), bool), np.zeros(len(ridge), bool)
     for _ in range(_STEPS):
@@ -249,18 +249,18 @@ def minimise(head: Head, ridge: np.ndarray, begin: np.ndarray | None = None) -> 
             break
         if len(moved):
             some = gradient[:, :, moved], curvature[moved], ridge[moved]
-            step[:, :, moved] = yield from _newton_steps(loss, *some, np.minimum(0.1, size), moved)
+            step[:, :, moved] = yield from _compute_newton_steps(loss, *some, np.minimum(0.1, size), moved)
     return loss.to_raw(w), settled
 
 
 def _is_settled(loss: _Loss, w: np.ndarray, step: np.ndarray) -> Computation[bool]:
     """Return whether the last step without a penalty was small, as near a minimum; w and step are (P, k, 1)."""
-    change = yield from loss.largest_score(step)
-    size = yield from loss.largest_score(w)
-    return bool(change[0] <= max(_SETTLED, 1e-3 * size[0]))
+    change = yield from loss.find_largest_score(step)
+    size = yield from loss.find_largest_score(w)
+    return bool(change[0] <= max(_LARGEST_SCORE_CHANGE, 1e-3 * size[0]))
 
 
-def _newton_steps(
+def _compute_newton_steps(
     loss: _Loss,
     gradient: np.ndarray,
     curvature: np.ndarray,

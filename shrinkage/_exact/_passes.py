@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from shrinkage._exact._rows import Rows, in_parallel
+from shrinkage._exact._rows import ExactRows, run_in_parallel
 
 Result = TypeVar("Result")
 
 
 @dataclass
-class Part:
+class RowPart:
     """Training rows of a set that are computed with together."""
 
     design: Callable[[], np.ndarray]
@@ -29,7 +29,7 @@ class Part:
     """Targets, (n, k)."""
     stays: bool
     """Whether the next pass has the same part, so that it can keep arrays."""
-    kept: np.ndarray | None = None
+    factors: np.ndarray | None = None
     """Arrays of an earlier pass."""
 
 
@@ -37,7 +37,7 @@ class Part:
 class Pass:
     """A function of each part, and of two results, which combines them."""
 
-    call: Callable[[Part], list[Any]]
+    call: Callable[[RowPart], list[Any]]
     combine: Callable[[Any, Any], Any] = add
 
 
@@ -45,7 +45,7 @@ Computation = Generator[Pass, list[Any], Result]
 """A computation that needs the combined results of passes."""
 
 
-def run(rows: Rows, computations: Mapping[int, Computation[Result]]) -> list[Result]:
+def run_passes(rows: ExactRows, computations: Mapping[int, Computation[Result]]) -> list[Result]:
     """Return the results of computations, one for each set of rows.
 
     Sets of rows on disk with the same columns share each pass. Other sets come one after another: the parts of one are
@@ -53,19 +53,19 @@ def run(rows: Rows, computations: Mapping[int, Computation[Result]]) -> list[Res
     """
     found = []
     for group in [computations] if rows.are_shared else [{f: each} for f, each in computations.items()]:
-        found += _take_turns(_source(rows, [*group]), group)
-        rows.end_rereading(group)
+        found += _take_turns(_make_source(rows, [*group]), group)
+        rows.remove_stored_designs(group)
     return found
 
 
-Source = Callable[[Sequence[int]], Iterable[tuple[int, list[Part]]]]
+Source = Callable[[Sequence[int]], Iterable[tuple[int, list[RowPart]]]]
 """A function that yields each of some sets of rows with parts of it, for a pass."""
 
 
-def _source(rows: Rows, sets: Sequence[int]) -> Source:
+def _make_source(rows: ExactRows, sets: Sequence[int]) -> Source:
     if rows.are_on_disk:
-        return partial(_parts_on_disk, rows)
-    parts_by_set = {f: [*_parts_in_memory(rows, f)] for f in sets}
+        return partial(_make_parts_on_disk, rows)
+    parts_by_set = {f: [*_make_parts_in_memory(rows, f)] for f in sets}
     return lambda sets: ((f, parts_by_set[f]) for f in sets)
 
 
@@ -76,7 +76,7 @@ def _take_turns(source: Source, computations: Mapping[int, Computation[Result]])
     while passes:
         totals = dict[int, list[Any]]()
         for f, parts in source([*passes]):
-            for results in in_parallel(passes[f].call, parts):
+            for results in run_in_parallel(passes[f].call, parts):
                 totals[f] = [*map(passes[f].combine, totals[f], results)] if f in totals else results
         for f, total in totals.items():
             try:
@@ -87,23 +87,31 @@ def _take_turns(source: Source, computations: Mapping[int, Computation[Result]])
     return [found[f] for f in computations]
 
 
-def _parts_in_memory(rows: Rows, f: int) -> Iterator[Part]:
-    for number, block in rows.blocks():
-        rows.design(number, block, f)  # here, and not in parallel: layers before the head run
-        yield Part(
-            partial(rows.design, number, block, f), rows.weight(block, f), rows.targets(number, block), stays=True
+def _make_parts_in_memory(rows: ExactRows, f: int) -> Iterator[RowPart]:
+    for number, block in rows.read_blocks():
+        rows.get_design(number, block, f)  # here, and not in parallel: layers before the head run
+        yield RowPart(
+            partial(rows.get_design, number, block, f),
+            rows.compute_weight(block, f),
+            rows.get_targets(number, block),
+            stays=True,
         )
 
 
-def _parts_on_disk(rows: Rows, sets: Sequence[int]) -> Iterator[tuple[int, list[Part]]]:
+def _make_parts_on_disk(rows: ExactRows, sets: Sequence[int]) -> Iterator[tuple[int, list[RowPart]]]:
     """Yield each set with the parts of some blocks, whose columns are in memory and the same in all sets."""
-    for blocks in rows.small_blocks():
-        designs = [rows.design_to_reread(number, block, sets[0]) for number, block in blocks]
+    for blocks in rows.read_small_blocks():
+        designs = [rows.get_stored_design(number, block, sets[0]) for number, block in blocks]
         for f in sets:
             yield (
                 f,
                 [
-                    Part(partial(np.asarray, design), rows.weight(block, f), rows.targets(number, block), stays=False)
+                    RowPart(
+                        partial(np.asarray, design),
+                        rows.compute_weight(block, f),
+                        rows.get_targets(number, block),
+                        stays=False,
+                    )
                     for (number, block), design in zip(blocks, designs, strict=True)
                 ],
             )

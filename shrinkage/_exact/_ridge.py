@@ -8,7 +8,7 @@ import numpy as np
 
 from shrinkage._data._data import TargetUnits
 from shrinkage._exact._head import Head
-from shrinkage._exact._rows import Rows
+from shrinkage._exact._rows import ExactRows
 
 Solution = tuple[np.ndarray, np.ndarray]
 """The coefficients of a set at S strengths, (P, k, S), and whether they are minima, (S,)."""
@@ -29,7 +29,7 @@ class Moments:
         return Moments(self.weight + other.weight, self.total + other.total, self.gram + other.gram)
 
 
-def moments_of(columns: np.ndarray, weight: np.ndarray) -> Moments:
+def compute_moments(columns: np.ndarray, weight: np.ndarray) -> Moments:
     """Return the moments of columns (n, P + k) with weights (n,)."""
     weighted = columns * weight[:, None]
     return Moments(float(weight.sum()), weighted.sum(axis=0), weighted.T @ columns)
@@ -44,7 +44,7 @@ class Ridge:
         target: Units of the targets in each set, or None.
     """
 
-    def __init__(self, rows: Rows, head: Head, target: TargetUnits | None):
+    def __init__(self, rows: ExactRows, head: Head, target: TargetUnits | None):
         self._rows, self._head, self._target = rows, head, target
         self._spectra: dict[int, Spectrum] = {}
 
@@ -58,7 +58,7 @@ class Ridge:
         Keras averages the squared error over the k targets: half of k times lam is the ridge parameter of the sum.
         """
         if f not in self._spectra:
-            self._spectra[f] = self._spectrum(f)
+            self._spectra[f] = self._compute_spectrum(f)
         kernel, _ = self._head.factors
         ridge = self._head.units / 2 * self._rows.n_train[f] * kernel * lam
         return self._spectra[f].solve(ridge), np.ones(len(lam), bool)
@@ -67,28 +67,28 @@ class Ridge:
     def _moments(self) -> tuple[np.ndarray, list[Moments]]:
         """The shift of the columns, and the moments of the training rows of each set, in one pass over the rows."""
         shift, sums = np.zeros(0), list[Moments]()
-        for number, block in self._rows.blocks():
+        for number, block in self._rows.read_blocks():
             weight, train, y = (
                 block.data.weight.astype(np.float64),
                 block.sides.train,
-                self._rows.targets(number, block),
+                self._rows.get_targets(number, block),
             )
             if not len(shift):
-                shift = self._shift(np.concatenate([self._rows.design(number, block, 0), y], axis=1))
+                shift = self._compute_shift(np.concatenate([self._rows.get_design(number, block, 0), y], axis=1))
                 none = Moments(0.0, np.zeros(len(shift)), np.zeros((len(shift), len(shift))))
                 sums = [none] * self._rows.n_sets
             if self._rows.adapts:
                 groups = [(np.flatnonzero(part), [f]) for f, part in enumerate(train)]
             else:
-                groups = rows_alike(train)
+                groups = group_rows_by_sets(train)
             for some, sets in groups:
-                design = self._rows.design(number, block, sets[0])
-                found = moments_of(np.concatenate([design[some], y[some]], axis=1) - shift, weight[some])
+                design = self._rows.get_design(number, block, sets[0])
+                found = compute_moments(np.concatenate([design[some], y[some]], axis=1) - shift, weight[some])
                 for f in sets:
                     sums[f] = sums[f] + found
         return shift, sums
 
-    def _shift(self, columns: np.ndarray) -> np.ndarray:
+    def _compute_shift(self, columns: np.ndarray) -> np.ndarray:
         """Return means near those of all rows, so that the Gram matrix of centred columns loses no digits."""
         shift = columns.mean(axis=0)
         if not self._head.has_intercept:
@@ -96,7 +96,7 @@ class Ridge:
         shift[-1 - self._head.units] = 0  # the constant
         return shift
 
-    def _spectrum(self, f: int) -> "Spectrum":
+    def _compute_spectrum(self, f: int) -> "Spectrum":
         shift, sums = self._moments
         found, k = sums[f], self._head.units
         offset, scale = (0.0, 1.0) if self._target is None else (self._target.offset[f], self._target.scale[f])
@@ -116,7 +116,7 @@ class Ridge:
         )  # fmt: skip
 
 
-def rows_alike(train: np.ndarray) -> list[tuple[np.ndarray, list[int]]]:
+def group_rows_by_sets(train: np.ndarray) -> list[tuple[np.ndarray, list[int]]]:
     """Return parts of the rows, and the sets that each part is in.
 
     Rows in the same sets are one part, if there are not more such parts than sets: with K folds, a Gram matrix of each
@@ -153,13 +153,13 @@ class Spectrum:
         shares = rotated[:, :, None] / (self._values[:, None] + positive)[:, None]
         weights = np.tensordot(self._vectors, shares, 1)
         if (ridge == 0).any():
-            weights[:, :, ridge == 0] = self._unpenalised()[:, :, None]
+            weights[:, :, ridge == 0] = self._solve_unpenalised()[:, :, None]
         if self._means is None:
             return weights
         columns, targets = self._means
         return np.concatenate([weights, (targets[:, None] - np.tensordot(columns, weights, 1))[None]])
 
-    def _unpenalised(self) -> np.ndarray:
+    def _solve_unpenalised(self) -> np.ndarray:
         """Return the solution without a penalty, (d, k); for dependent columns that of least norm in standard units."""
         size = np.sqrt(np.maximum(np.diag(self._gram), 0))
         size = np.where(size > 0, size, 1.0)

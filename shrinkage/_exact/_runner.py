@@ -6,18 +6,18 @@ from typing import Any
 
 import scipy
 
-from shrinkage._cohort._tensorflow import threads
-from shrinkage._data._memory import memory_limit
+from shrinkage._cohort._tensorflow import count_threads
+from shrinkage._data._memory import read_memory_limit
 from shrinkage._exact._cohort import ExactCohort
 from shrinkage._exact._head import read_head
 from shrinkage._exact._newton import Logistic
 from shrinkage._exact._ridge import Ridge
-from shrinkage._exact._rows import Rows
-from shrinkage._host._layers import seed_generators, sublayers
+from shrinkage._exact._rows import ExactRows
+from shrinkage._host._layers import list_seed_generators, list_sublayers
 from shrinkage._messages._note import Note
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._plan import check_user_plan
-from shrinkage._plan._runner import Runner, versions
+from shrinkage._plan._runner import Runner, get_versions
 from shrinkage._problem._problem import Problem
 
 
@@ -52,11 +52,13 @@ class ExactRunner:
     ):
         settings = check_user_plan(user_plan if decision is None else decision["settings"])
         self.problem, self._head = problem, read_head(problem)
-        self._max_memory, limit = max_memory, memory_limit(max_memory)
-        strengths, self._rows = len(problem.lams), Rows(problem, self._head, limit / 2)
+        self._max_memory, limit = max_memory, read_memory_limit(max_memory)
+        strengths, self._rows = len(problem.lams), ExactRows(problem, self._head, limit / 2)
         # Probabilities, scores and predictions of rows; vectors of the size of the coefficients in Newton's method.
         sets = len(problem.folds.train) if self._rows.are_shared else 1
-        self._bytes_per_strength = 8 * self._head.units * (3 * _rows_in_memory(problem) + 10 * sets * self._columns)
+        self._bytes_per_strength = (
+            8 * self._head.units * (3 * _count_rows_in_memory(problem) + 10 * sets * self._n_columns)
+        )
         chunk = max(1, min(strengths, int(limit / 2 / self._bytes_per_strength)))
         self.plan = ExactPlan(min(strengths, settings.get("chunk", chunk)))
         self._limit, self._unsolved_lams = limit, list[float]()
@@ -67,7 +69,7 @@ class ExactRunner:
 
     def shrink(self, chunk: int) -> None:
         """Solve at most `chunk` strengths at a time from now on."""
-        self.plan = replace(self.plan, chunk=chunk)
+        self.plan = replace(self.plan, pop_chunk=chunk)
 
     @property
     def decision(self) -> dict[str, Any]:
@@ -80,16 +82,16 @@ class ExactRunner:
         lams = ", ".join(sorted({f"{lam:.3g}" for lam in self._unsolved_lams}, key=float, reverse=True))
         unsolved = [f"Newton's method did not converge at lambda = {lams}: weights are those after its last step."]
         network = self.problem.training.template.network
-        random = [layer.name for layer in sublayers(network) if seed_generators(layer) and layer.trainable]
+        random = [layer.name for layer in list_sublayers(network) if list_seed_generators(layer) and layer.trainable]
         note = f'{", ".join(random)}: random only in training, and not with solver="exact", which runs all layers in '
-        found = [note + "inference mode."] * bool(random) + self._notes_of_bias() + unsolved * bool(lams)
-        return found + self._notes_of_memory()
+        found = [note + "inference mode."] * bool(random) + self._describe_bias() + unsolved * bool(lams)
+        return found + self._describe_memory()
 
-    def _notes_of_memory(self) -> list[Note]:
+    def _describe_memory(self) -> list[Note]:
         """Return a note if rows on disk are read more often because memory allows few strengths at a time."""
         strengths = len(self.problem.lams)
         enough = 2 * strengths * self._bytes_per_strength
-        if self._limit >= enough or self.problem.stored is None or self._head.kind == "squared error":
+        if self._limit >= enough or self.problem.stored_rows is None or self._head.kind == "squared error":
             return []
         text = (
             f"The rows on disk were read again for every {self.plan.chunk} of {strengths} strengths, as memory allowed "
@@ -97,7 +99,7 @@ class ExactRunner:
         )
         return [Note(text)]
 
-    def _notes_of_bias(self) -> list[str]:
+    def _describe_bias(self) -> list[str]:
         """Return a note if predictions are drawn to 0, and not to the best constant."""
         head = self._head
         if head.bias is not None or self.problem.target is not None:
@@ -109,27 +111,27 @@ class ExactRunner:
             f"{best}. Say use_bias=True, unless that is meant."
         ]
 
-    def parts_together(self, folds: int, parts: int) -> int:
+    def count_parallel_parts(self, folds: int, parts: int) -> int:
         """Return how many of the next parts are solved side by side."""
         return 1
 
-    def folds_together(self) -> int:
+    def count_parallel_folds(self) -> int:
         """Return how many folds are solved side by side."""
         return 1
 
-    def for_problem(self, problem: Problem) -> "ExactRunner":
+    def repeat_plan(self, problem: Problem) -> "ExactRunner":
         """Return a runner for a related problem that repeats the plan."""
         return ExactRunner(problem, None, self._max_memory, self.decision)
 
-    def cohort(self, *strengths: int) -> ExactCohort:
+    def make_cohort(self, *strengths: int) -> ExactCohort:
         """Return the members of all folds, for any number of strengths."""
-        return self._cohort(range(self._rows.n_sets - 1))
+        return self._make_cohort(range(self._rows.n_sets - 1))
 
-    def cohort_of_all_rows(self, *strengths: int) -> ExactCohort:
+    def make_full_cohort(self, *strengths: int) -> ExactCohort:
         """Return the members of all rows, for any number of strengths."""
-        return self._cohort(range(self._rows.n_sets - 1, self._rows.n_sets))
+        return self._make_cohort(range(self._rows.n_sets - 1, self._rows.n_sets))
 
-    def _cohort(self, sets: range) -> ExactCohort:
+    def _make_cohort(self, sets: range) -> ExactCohort:
         return ExactCohort(self.problem, self._head, self._rows, self._solver, sets, self._unsolved_lams)
 
     @property
@@ -139,19 +141,19 @@ class ExactRunner:
             **asdict(self.plan),
             "reason": self._reason,
             "memory": self._predicted_bytes,
-            "threads": threads(),
-            "versions": versions() | {"scipy": scipy.__version__},
-            "blocks": 1 if self.problem.stored is None else self.problem.stored.n_blocks,
+            "threads": count_threads(),
+            "versions": get_versions() | {"scipy": scipy.__version__},
+            "blocks": 1 if self.problem.stored_rows is None else self.problem.stored_rows.n_blocks,
             "arguments": dict(self.problem.unshown_arguments),
         }
 
     @property
-    def _columns(self) -> int:
+    def _n_columns(self) -> int:
         return self._head.layer.kernel.shape[0] + 1
 
     @property
     def _predicted_bytes(self) -> int:
-        design = 8 * self._columns * _rows_in_memory(self.problem)
+        design = 8 * self._n_columns * _count_rows_in_memory(self.problem)
         return int(min(design, self._limit / 2)) + self.plan.chunk * self._bytes_per_strength
 
     @property
@@ -164,9 +166,9 @@ class ExactRunner:
         )
 
 
-def _rows_in_memory(problem: Problem) -> int:
+def _count_rows_in_memory(problem: Problem) -> int:
     """Return the largest number of rows in memory at a time; of rows on disk, a block and the sample."""
-    stored = problem.stored
+    stored = problem.stored_rows
     return problem.training.data.n_rows if stored is None else stored.block_rows + len(stored.sample_rows)
 
 

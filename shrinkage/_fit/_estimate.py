@@ -10,11 +10,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from shrinkage._exact._runner import make_runner
 from shrinkage._messages._hints import give_hints
-from shrinkage._messages._hints_of_fit import HINTS, missing_words
-from shrinkage._messages._note import PYTHON, Vocabulary, duration
+from shrinkage._messages._hints_of_fit import HINTS, describe_missing_argument
+from shrinkage._messages._note import PYTHON, Vocabulary, format_duration
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._runner import Runner
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 
 P = ParamSpec("P")
@@ -71,24 +71,28 @@ class Estimate:
         grid = f"{len(above)} from {max(above):.3g} to {min(above):.3g}, and 0" if above else "0 alone"
         lines = [
             f"strengths: {grid}{'; more where the minimum lies at an end' * self.is_automatic}",
-            f"models: {self.models:,} of {_plural(self.parameters, 'parameter')}: each strength in "
-            f"{_plural(self.folds, 'fold')}, and on all rows{', computed exactly' * exact}",
+            f"models: {self.models:,} of {_format_count(self.parameters, 'parameter')}: each strength in "
+            f"{_format_count(self.folds, 'fold')}, and on all rows{', computed exactly' * exact}",
             *([f"learning curve: {self.learning_curve:,} of these models"] if self.learning_curve else []),
-            f"steps: about {self.steps:,} at most, each of up to {_plural(self.models_in_a_step, 'model')} together",
+            f"steps: about {self.steps:,} at most, each of up to {_format_count(self.models_in_a_step, 'model')} "
+            "together",
         ]
         if exact or self.seconds is None:
             return "\n".join([*lines[:-1], memory, *notes])
         lines.append(memory)
         early = "; fewer for a strength that no longer improves" if self.patience else ""
-        lines.append(f"time: about {duration(self.seconds)} for compiling and {_plural(self.epochs, 'epoch')}{early}")
+        lines.append(
+            f"time: about {format_duration(self.seconds)} for compiling and "
+            f"{_format_count(self.epochs, 'epoch')}{early}"
+        )
         return "\n".join([*lines, *notes])
 
 
-def _plural(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'s' * (count != 1)}"
+def _format_count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-def _with_arguments_of(
+def _take_arguments_of(
     record: Callable[P, Request],
 ) -> Callable[[Callable[[Request], R]], Callable[P, R]]:
     """Return a decorator that lets a function of a request take the arguments of the request."""
@@ -105,8 +109,8 @@ def _with_arguments_of(
     return decorate
 
 
-@give_hints(HINTS, missing_words)
-@_with_arguments_of(Request)
+@give_hints(HINTS, describe_missing_argument)
+@_take_arguments_of(Request)
 def estimate(request: Request) -> Estimate:
     """Return the models, the seconds and the memory that `fit` would take, without training.
 
@@ -143,10 +147,10 @@ def estimate(request: Request) -> Estimate:
         time: about ... s for compiling and 5 epochs...
     """
     began = time.monotonic()
-    problem = prepare(request)
+    problem = prepare_problem(request)
     reading = time.monotonic() - began
     runner = make_runner(problem, request.plan, request.max_memory)
-    problem, chunk, points = runner.problem, runner.plan.chunk, _points(runner)
+    problem, chunk, points = runner.problem, runner.plan.chunk, _make_points(runner)
     n_folds, n_lams = len(problem.folds.train), problem.trained_strengths
     learned = sum(len(each.problem.lams) * n_folds for each in points)
     timed = [each for each in (runner, *points) if isinstance(each, Runner)]
@@ -158,7 +162,7 @@ def estimate(request: Request) -> Estimate:
         parameters=problem.training.template.network.count_params(),
         epochs=problem.epochs,
         patience=problem.patience,
-        steps=sum(map(_steps, timed)),
+        steps=sum(map(_count_steps, timed)),
         models_in_a_step=min(chunk, n_lams[0]) * n_folds,
         seconds=reading + sum(each.predict_seconds() for each in timed) if isinstance(runner, Runner) else None,
         memory=runner.record["memory"],
@@ -169,15 +173,15 @@ def estimate(request: Request) -> Estimate:
     )
 
 
-def _points(runner: AnyRunner) -> list[AnyRunner]:
+def _make_points(runner: AnyRunner) -> list[AnyRunner]:
     """Return the runners of the points of a learning curve, with any two strengths."""
     problem = runner.problem
     lams = problem.lams[[0, -1]] if len(problem.lams) > 1 else problem.lams
     places = range(len(problem.subsets))
-    return [runner.for_problem(problem.on_subset(place, lams)) for place in places]
+    return [runner.repeat_plan(problem.restrict_to_subset(place, lams)) for place in places]
 
 
-def _steps(runner: Runner) -> int:
+def _count_steps(runner: Runner) -> int:
     """Return the number of steps in the folds and on all rows, each of the strengths that are trained together."""
     problem = runner.problem
     longest = [int(problem.n_train.max()), problem.n_rows]

@@ -14,14 +14,14 @@ from shrinkage._cluster._connection import check_cluster
 from shrinkage._exact._runner import make_runner
 from shrinkage._fit._learning_curve import learn_on_subsets
 from shrinkage._messages._hints import give_hints
-from shrinkage._messages._hints_of_fit import HINTS, missing_words
-from shrinkage._messages._note import duration
-from shrinkage._path._assemble import assemble
-from shrinkage._path._files import FILES, read
+from shrinkage._messages._hints_of_fit import HINTS, describe_missing_argument
+from shrinkage._messages._note import format_duration
+from shrinkage._path._assemble import assemble_path
+from shrinkage._path._files import FILES, read_saved_path
 from shrinkage._path._path import Path
 from shrinkage._penalties import How, Penalty
 from shrinkage._plan._any_runner import AnyRunner
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._monitor import Monitor
@@ -33,7 +33,7 @@ from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._search import Outcome, Search
 
 
-@give_hints(HINTS, missing_words)
+@give_hints(HINTS, describe_missing_argument)
 def fit(
     model: keras.Model | Callable[[], keras.Model],
     x: Any,
@@ -235,42 +235,45 @@ def fit(
 
 def _fit_unrecorded(request: Request, monitor: Monitor, cluster: str | None, *, verbose: bool) -> Path:
     began = time.monotonic()
-    with _workers(cluster) as crew:
+    with _start_workers(cluster) as crew:
         runner = _plan(request, monitor, request.max_memory, None, crew)
         outcome = _search(runner, Unrecorded(), monitor, verbose=verbose)
-        path = assemble(runner, outcome, seconds=time.monotonic() - began)
-        return _with_learning_curve(path, runner, Unrecorded(), monitor)
+        path = assemble_path(runner, outcome, seconds=time.monotonic() - began)
+        return _add_learning_curve(path, runner, Unrecorded(), monitor)
 
 
 def _fit_recorded(
     request: Request, run: str | PathLike[str], monitor: Monitor, cluster: str | None, *, verbose: bool
 ) -> Path:
     """Fit with a record in the folder `run`, or go on with the fit in the record."""
-    with Record(check_run(run)) as record, _workers(cluster, record.threads) as crew:
-        limit = record.memory_limit(request.max_memory)
+    with Record(check_run(run)) as record, _start_workers(cluster, record.threads) as crew:
+        limit = record.get_memory_limit(request.max_memory)
         decision = record.decision  # of an earlier call
         of_plan = limit if crew is None else request.max_memory
         runner = _plan(replace(request, max_memory=limit), monitor, of_plan, decision, crew)
         record.begin(runner, request.plan, limit)
         if record.is_finished:
             _tell(f"'{record.path}' has the finished run of an equal call, which is read.", verbose or monitor.is_shown)
-            return Path(**read(record.path, runner.problem.training.template))
+            return Path(**read_saved_path(record.path, runner.problem.training.template))
         if decision is not None:
-            since = f"after {duration(record.seconds)} of it"
+            since = f"after {format_duration(record.seconds)} of it"
             _tell(f"Going on with the run in '{record.path}', {since}.", verbose or monitor.is_shown)
         with record.interrupts:
             outcome = _search(runner, record, monitor, verbose=verbose)
-            path, n_notes = assemble(runner, outcome, seconds=record.seconds, notes=record.notes), len(record.notes)
-            path = _with_learning_curve(path, runner, record, monitor)
+            path, n_notes = (
+                assemble_path(runner, outcome, seconds=record.seconds, notes=record.notes),
+                len(record.notes),
+            )
+            path = _add_learning_curve(path, runner, record, monitor)
             record.finish(lambda: path.save(record.path, overwrite=True), FILES)
         record.stop_if_requested()
-        return replace(path, notes=(*path.notes, *record.notes[n_notes:]))
+        return replace(path, list_notes=(*path.notes, *record.notes[n_notes:]))
 
 
 def _plan(
     request: Request, monitor: Monitor, limit: float | None, decision: Mapping[str, Any] | None = None, crew: Any = None
 ) -> AnyRunner:
-    problem = prepare(request, monitor)
+    problem = prepare_problem(request, monitor)
     monitor.show(Snapshot("planning" if crew is None else "starting workers"))
     if crew is None:
         return make_runner(problem, request.plan, limit, decision)
@@ -279,7 +282,7 @@ def _plan(
     return ClusterRunner(problem, request.plan, limit, decision, crew)
 
 
-def _workers(cluster: str | None, threads: int | None = None) -> AbstractContextManager[Any]:
+def _start_workers(cluster: str | None, threads: int | None = None) -> AbstractContextManager[Any]:
     """Return the workers of a cluster as a context, or None without a cluster; Ray is imported for a cluster alone."""
     if cluster is None:
         return nullcontext()
@@ -304,7 +307,7 @@ def _tell(text: str, is_printed: bool) -> None:
         print(text, file=sys.stderr)
 
 
-def _with_learning_curve(path: Path, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor) -> Path:
+def _add_learning_curve(path: Path, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor) -> Path:
     """Return the path with its learning curve, if the problem asks for one and there is a choice."""
     began = time.monotonic()
     learned = learn_on_subsets(path, runner, record, monitor)
@@ -312,4 +315,4 @@ def _with_learning_curve(path: Path, runner: AnyRunner, record: Record | Unrecor
         return path
     monitor.show(Snapshot("assembling"))
     seconds = path.seconds + time.monotonic() - began
-    return replace(path, learning_curve=learned.curve, notes=(*path.notes, *learned.notes), seconds=seconds)
+    return replace(path, learning_curve=learned.curve, list_notes=(*path.notes, *learned.notes), seconds=seconds)

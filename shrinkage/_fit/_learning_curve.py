@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shrinkage._cv._choice import at_epochs, best_epochs
+from shrinkage._cv._choice import choose_epochs, get_losses_at_epochs
 from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._path._curve import Curve
 from shrinkage._path._learning_curve import LearningCurve
@@ -18,7 +18,7 @@ from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._search import Search
 
 
-class Learned(NamedTuple):
+class LearningCurveResult(NamedTuple):
     """A learning curve, and notes for the user."""
 
     curve: LearningCurve
@@ -44,7 +44,7 @@ class _Point:
     @property
     def fold_loss(self) -> np.ndarray:
         """(F, S) held-out loss at the chosen epochs."""
-        return np.where(self.diverged, np.nan, at_epochs(self.cv_loss, self.epochs))
+        return np.where(self.diverged, np.nan, get_losses_at_epochs(self.cv_loss, self.epochs))
 
     @property
     def mean_and_se(self) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +54,9 @@ class _Point:
         return summarise_split(self.fold_loss, problem.fold_weight, problem.folds, *rows)
 
 
-def learn_on_subsets(curve: Curve, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor) -> Learned | None:
+def learn_on_subsets(
+    curve: Curve, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor
+) -> LearningCurveResult | None:
     """Train the choice and strength 0 on each part of the training rows, and return the learning curve.
 
     Args:
@@ -74,16 +76,16 @@ def learn_on_subsets(curve: Curve, runner: AnyRunner, record: Record | Unrecorde
         lams = curve.lams[places]
         if isinstance(problem.training.how, Decoupled):  # fewer steps shrink as much with a larger decay
             lams = lams / subset.share
-        of_point = runner.for_problem(problem.on_subset(place, lams))
+        of_point = runner.repeat_plan(problem.restrict_to_subset(place, lams))
         search = Search(of_point, record, monitor, "learning curve")
         scores = search.score(lams)
-        epochs = best_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
+        epochs = choose_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
         diverged = np.any(scores.diverged, axis=0)
         points.append(_Point(of_point.problem, scores.cv_loss, scores.train_loss, scores.row_loss, diverged, epochs))
         notes += search.notes
     cv_loss, train_loss, row_loss = (each[:, places] for each in (curve.cv_loss, curve.train_loss, curve.row_loss))
     points.append(_Point(problem, cv_loss, train_loss, row_loss, curve.failed[places], curve.epochs[places]))
-    return Learned(_join(curve, points, curve.lams[places]), tuple(notes))
+    return LearningCurveResult(_join(curve, points, curve.lams[places]), tuple(notes))
 
 
 def _join(curve: Curve, points: list[_Point], lams: np.ndarray) -> LearningCurve:
@@ -95,7 +97,10 @@ def _join(curve: Curve, points: list[_Point], lams: np.ndarray) -> LearningCurve
         return np.stack([np.pad(a, pad, constant_values=np.nan) for a, pad in zip(losses, padding, strict=True)])
 
     mean, se = (np.stack(part) for part in zip(*(point.mean_and_se for point in points), strict=True))
-    train = [summarise(at_epochs(point.train_loss, point.epochs), point.problem.train_weight)[0] for point in points]
+    train = [
+        summarise(get_losses_at_epochs(point.train_loss, point.epochs), point.problem.train_weight)[0]
+        for point in points
+    ]
     return LearningCurve(
         rows=np.array([point.problem.n_train.mean() for point in points]),
         lams=lams,
@@ -105,18 +110,18 @@ def _join(curve: Curve, points: list[_Point], lams: np.ndarray) -> LearningCurve
         mean=mean,
         se=se,
         train_mean=np.stack(train),
-        falls=np.stack([_falls(curve, *pair) for pair in zip(points[:-1], points[1:], strict=True)]),
+        falls=np.stack([_compute_falls(curve, *pair) for pair in zip(points[:-1], points[1:], strict=True)]),
     )
 
 
-def _falls(curve: Curve, fewer: _Point, more: _Point) -> np.ndarray:
+def _compute_falls(curve: Curve, point: _Point, next_point: _Point) -> np.ndarray:
     """Return by how much the loss of each strength falls, and the ends of the interval, (S, 3)."""
-    means = fewer.mean_and_se[0] - more.mean_and_se[0]
+    means = point.mean_and_se[0] - next_point.mean_and_se[0]
     falls = []
     for s, mean in enumerate(means):
         if curve.single_split:
-            found = curve.row_gain(fewer.row_loss[:, s], more.row_loss[:, s], float(mean))
+            found = curve.row_gain(point.row_loss[:, s], next_point.row_loss[:, s], float(mean))
         else:
-            found = curve.fold_gain(fewer.fold_loss[:, s], more.fold_loss[:, s])
+            found = curve.fold_gain(point.fold_loss[:, s], next_point.fold_loss[:, s])
         falls.append((mean, found.low, found.high))
     return np.array(falls)

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from shrinkage._host._private import read
+from shrinkage._host._private import get_private
 
 
 @dataclass(frozen=True)
@@ -27,34 +27,34 @@ class Attention:
     """The factor on the query, 1/√(key dimension)."""
 
     @property
-    def grouped(self) -> bool:
+    def is_grouped(self) -> bool:
         """Whether several heads share keys and values."""
         return isinstance(self.layer, keras.layers.GroupQueryAttention)
 
-    def mask(self, *arguments: Any) -> Any:
+    def make_mask(self, *arguments: Any) -> Any:
         """Return the attention mask, (batch, query positions, key positions).
 
         Args:
             *arguments: Projected query and value; `query_mask`, `value_mask`, `key_mask`, `attention_mask`;
                 `use_causal_mask`.
         """
-        return read(self.layer, "_compute_attention_mask")(*arguments)
+        return get_private(self.layer, "_compute_attention_mask")(*arguments)
 
     def softmax(self, scores: Any, mask: Any) -> Any:
         """Return the attention scores: the softmax over the key positions that are not masked."""
-        return read(self.layer, "_masked_softmax")(scores, mask)
+        return get_private(self.layer, "_masked_softmax")(scores, mask)
 
     def attend(self, q: Any, k: Any, v: Any, mask: Any, weighs: bool) -> tuple[Any, Any]:
         """Return the attention output without dropout, and the attention scores if `weighs`."""
-        attend = read(self.layer, "_compute_attention")
-        if not self.grouped:
+        attend = get_private(self.layer, "_compute_attention")
+        if not self.is_grouped:
             return attend(q, k, v, mask, False, weighs)
-        read(self.layer, "_return_attention_scores")
+        get_private(self.layer, "_return_attention_scores")
         self.layer._return_attention_scores = weighs  # as its `call` does
         return attend(q, k, v, mask, False)
 
 
-def regularizer_attribute(layer: Any) -> str:
+def get_regularizer_attribute(layer: Any) -> str:
     """Return the name of the attribute that an attention layer saves as `kernel_regularizer`.
 
     The layer passes this regularizer to the projections. The projections are not saved separately.
@@ -62,17 +62,17 @@ def regularizer_attribute(layer: Any) -> str:
     return "kernel_regularizer" if isinstance(layer, keras.layers.GroupQueryAttention) else "_kernel_regularizer"
 
 
-def attention_of(layer: Any) -> Attention:
+def get_attention(layer: Any) -> Attention:
     """Return the parts of an attention layer."""
     grouped = isinstance(layer, keras.layers.GroupQueryAttention)
     return Attention(
         layer,
-        query=read(layer, "_query_dense"),
-        key=read(layer, "_key_dense"),
-        value=read(layer, "_value_dense"),
-        output=read(layer, "_output_dense"),
-        gate=read(layer, "_gate_dense") if getattr(layer, "use_gate", False) else None,  # from Keras 3.14 on
-        dropout=read(layer, "_dropout_layer"),
-        combine=read(layer, "_combine_equation"),
-        scale=read(layer, "_inverse_sqrt_head_dim" if grouped else "_inverse_sqrt_key_dim"),
+        query=get_private(layer, "_query_dense"),
+        key=get_private(layer, "_key_dense"),
+        value=get_private(layer, "_value_dense"),
+        output=get_private(layer, "_output_dense"),
+        gate=get_private(layer, "_gate_dense") if getattr(layer, "use_gate", False) else None,  # from Keras 3.14 on
+        dropout=get_private(layer, "_dropout_layer"),
+        combine=get_private(layer, "_combine_equation"),
+        scale=get_private(layer, "_inverse_sqrt_head_dim" if grouped else "_inverse_sqrt_key_dim"),
     )

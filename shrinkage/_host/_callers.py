@@ -7,27 +7,27 @@ import sys
 import warnings
 from typing import Any
 
-WRITE = ("keras.src.saving.serialization_lib", "keras.src.legacy.saving.serialization")
+WRITING_MODULES = ("keras.src.saving.serialization_lib", "keras.src.legacy.saving.serialization")
 """Modules of Keras that write a model to a `.keras` file, and a nested model to an `.h5` file."""
-WRITES_OLD_FORMAT = "keras.src.legacy.saving.saving_utils"
-CLONES = "keras.src.models.cloning"
+OLD_FORMAT_MODULE = "keras.src.legacy.saving.saving_utils"
+CLONING_MODULE = "keras.src.models.cloning"
 
 
-def caller() -> str:
+def get_caller() -> str:
     """Return the name of the module that called the function that calls this one."""
     return sys._getframe(2).f_globals.get("__name__", "")
 
 
-def say_cloned(model: Any) -> None:
+def warn_about_clone(model: Any) -> None:
     """Warn that a clone of a model does not have the attached penalty."""
-    say(
+    warn_keras_caller(
         f"The clone of model {model.name!r} is without its penalty, which is attached to the original model only. "
         f"Attach the penalty to the clone too. The wrappers for scikit-learn clone a model: give them a function of X "
         f"and y that builds and compiles a model, attaches the penalty and returns the model."
     )
 
 
-def say(sentence: str) -> None:
+def warn_keras_caller(sentence: str) -> None:
     """Issue a warning with the stack level of the code that called Keras."""
     depth, frame = 2, sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith(

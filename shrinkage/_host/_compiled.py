@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from shrinkage._host._private import load, read, read_set
+from shrinkage._host._private import get_private, get_private_or_none, load
 
 CompileMetrics: Any = load("keras.src.trainers.compile_utils", "CompileMetrics")
 """The class that `compile` wraps `metrics` in. It calls metrics as `evaluate` does, to test them before training."""
@@ -23,42 +23,44 @@ LossFunctionWrapper: Any = load("keras.src.losses.losses", "LossFunctionWrapper"
 _FLAT = "_flat_metrics", "_flat_weighted_metrics"
 
 
-def loss_arguments(loss: Any) -> dict[str, Any]:
+def get_loss_arguments(loss: Any) -> dict[str, Any]:
     """Return the keyword arguments of a wrapped loss function, other than targets and predictions."""
-    return read(loss, "_fn_kwargs")
+    return get_private(loss, "_fn_kwargs")
 
 
-def flat_losses(compiled: Any) -> list[tuple[Any, Any, Any]]:
+def list_flat_losses(compile_loss: Any) -> list[tuple[Any, Any, Any]]:
     """Return (path of the output, loss, weight) for each loss of a built `CompileLoss`."""
-    return [(path, loss, weight) for path, loss, weight, *_ in read(compiled, "_flat_losses") or ()]
+    return [(path, loss, weight) for path, loss, weight, *_ in get_private(compile_loss, "_flat_losses") or ()]
 
 
-def flat_metrics(compiled: Any) -> list[tuple[list[Any], list[Any]]]:
+def list_flat_metrics(compile_metrics: Any) -> list[tuple[list[Any], list[Any]]]:
     """Return (metrics, weighted metrics) for each output of a built `CompileMetrics`.
 
     In Keras 3.13 the list is empty for a model with several outputs and no metrics.
     """
-    plain, weighted = ([[] if each is None else each.metrics for each in read(compiled, name)] for name in _FLAT)
+    plain, weighted = (
+        [[] if each is None else each.metrics for each in get_private(compile_metrics, name)] for name in _FLAT
+    )
     return list(zip_longest(plain, weighted, fillvalue=[]))
 
 
-def given_loss_weights(model: keras.Model) -> Any:
+def get_compile_loss_weights(model: keras.Model) -> Any:
     """Return the argument `loss_weights` of `compile`. A model has no public attribute for it."""
-    compiled = read(model, "_compile_loss")
-    return None if compiled is None else read(compiled, "_user_loss_weights")
+    compiled = get_private(model, "_compile_loss")
+    return None if compiled is None else get_private(compiled, "_user_loss_weights")
 
 
-def given_metrics(model: keras.Model) -> tuple[Any, Any]:
+def get_compile_metrics(model: keras.Model) -> tuple[Any, Any]:
     """Return the arguments `metrics` and `weighted_metrics` of `compile`, as the user passed them."""
-    compiled = read(model, "_compile_metrics")
+    compiled = get_private(model, "_compile_metrics")
     if compiled is None:
         return None, None
-    return read(compiled, "_user_metrics"), read(compiled, "_user_weighted_metrics")
+    return get_private(compiled, "_user_metrics"), get_private(compiled, "_user_weighted_metrics")
 
 
-def metric_direction(metric: Any) -> str | None:
+def get_metric_direction(metric: Any) -> str | None:
     """Return "up" if larger values of a metric are better, "down" if smaller ones are, or None if Keras does not know.
 
     `EarlyStopping(mode="auto")` reads the same attribute. `Mean` and custom metrics may lack it.
     """
-    return read_set(metric, "_direction", by=keras.metrics.MeanSquaredError.__init__)
+    return get_private_or_none(metric, "_direction", setter=keras.metrics.MeanSquaredError.__init__)

@@ -5,7 +5,7 @@ If a release has another wording, a function finds nothing, and the caller shows
 
 import re
 
-_UNKNOWN = re.compile(
+_UNKNOWN_CODE = re.compile(
     r"Could not locate (?P<kind>\w+) '(?P<name>[^']+)'"
     r"|Cannot deserialize object of type `(?P<part>[^`]+)`"
     r"|Could not interpret [\w ]+ identifier: \{[^{}]*'class_name': '(?P<other>[^']+)'"
@@ -14,7 +14,7 @@ _UNKNOWN = re.compile(
 
 def find_unknown_code(error: Exception) -> tuple[str, str] | None:
     """Return ("class" or "function", name) of custom code that Keras does not find when it loads a file, or None."""
-    found = _UNKNOWN.search(str(error))
+    found = _UNKNOWN_CODE.search(str(error))
     if found is None:
         return None
     name = found["name"] or found["part"] or found["other"]
@@ -41,13 +41,13 @@ def is_lambda_lost(error: Exception) -> bool:
     return "identifier: {'value': [" in str(error)
 
 
-def reason_of(error: Exception) -> str:
+def describe_keras_error(error: Exception) -> str:
     """Return the message of an error from Keras as a sentence, without the text that Keras adds around it.
 
     Example:
         >>> bold = chr(27) + "[1m{}" + chr(27) + "[0m"
         >>> text = "Exception encountered when calling N.call()." + chr(10) * 2 + bold.format("No mean.")
-        >>> reason_of(ValueError(text))
+        >>> describe_keras_error(ValueError(text))
         'No mean.'
     """
     text = str(error).strip()
@@ -57,11 +57,11 @@ def reason_of(error: Exception) -> str:
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 
-def first_line_of(error: Exception) -> str:
+def get_first_line(error: Exception) -> str:
     """Return the first line of an error of TensorFlow, without the names of operations that TensorFlow adds.
 
     Example:
-        >>> first_line_of(ValueError("{{function_node f}} Bad rows. [Op:IteratorGetNext] name:" + chr(10) + "more"))
+        >>> get_first_line(ValueError("{{function_node f}} Bad rows. [Op:IteratorGetNext] name:" + chr(10) + "more"))
         'Bad rows.'
     """
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -70,7 +70,7 @@ def first_line_of(error: Exception) -> str:
 
 def is_of_unequal_rows(error: Exception) -> bool:
     """Return whether a data set cannot batch rows because they have different lengths."""
-    return first_line_of(error).startswith("Cannot batch tensors with different shapes")
+    return get_first_line(error).startswith("Cannot batch tensors with different shapes")
 
 
 def is_of_numpy(error: Exception) -> bool:

@@ -5,25 +5,25 @@ from typing import Any
 
 import keras
 
-from shrinkage._host._private import load, read
+from shrinkage._host._private import get_private, load
 
 Functional: Any = load("keras.src.models.functional", "Functional")
 """The class of `keras.Model(inputs, outputs)`. A subclass that overrides `call` does not run the graph."""
 
 
-def graph_of(operation: Any) -> Any:
+def get_graph(operation: Any) -> Any:
     """Return the graph of a model or a `keras.Function`, or None if it has none.
 
     A `Sequential` model has a graph after it was built, if all layers accept symbolic inputs.
     """
     if isinstance(operation, keras.Sequential):
-        return read(operation, "_functional")
+        return get_private(operation, "_functional")
     return operation if isinstance(operation, keras.Function) else None
 
 
-def nodes_of(graph: Any) -> list[Any]:
+def list_nodes(graph: Any) -> list[Any]:
     """Return the nodes of a graph in topological order: each node follows the nodes that produce the inputs."""
-    by_depth = read(graph, "_nodes_by_depth")
+    by_depth = get_private(graph, "_nodes_by_depth")
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
@@ -33,14 +33,14 @@ def run_through_graph(graph: Any, inputs: list[Any], call_of: Callable[[Any], Ca
     `clone_model` uses the same function. It binds the recorded arguments of each node. `inputs` are in the order of
     `graph.inputs`.
     """
-    return read(graph, "_run_through_graph")(inputs, call_of)
+    return get_private(graph, "_run_through_graph")(inputs, call_of)
 
 
-def layers_given(model: keras.Sequential) -> list[Any]:
+def list_layers(model: keras.Sequential) -> list[Any]:
     """Return the layers of a `Sequential` model, with the `InputLayer`. The public `layers` omits the `InputLayer`."""
-    return list(read(model, "_layers"))
+    return list(get_private(model, "_layers"))
 
 
-def operation_kind(operation: Any) -> str | None:
+def get_operation_kind(operation: Any) -> str | None:
     """Return the class name of an operation of `keras.ops`, or None for others. The classes are not public."""
     return type(operation).__name__ if type(operation).__module__.startswith("keras.src.ops.") else None

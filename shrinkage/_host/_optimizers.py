@@ -6,25 +6,25 @@ from typing import Any
 import keras
 from keras import ops
 
-from shrinkage._host._private import read, read_set
+from shrinkage._host._private import get_private, get_private_or_none
 
 
-def rate_of(optimizer: Any) -> Any:
+def get_rate(optimizer: Any) -> Any:
     """Return the learning rate as passed: a variable, schedule or function; `learning_rate` is the current value."""
-    return read(optimizer, "_learning_rate")
+    return get_private(optimizer, "_learning_rate")
 
 
-def step_count(optimizer: Any) -> Any:
+def get_step_count(optimizer: Any) -> Any:
     """Return the variable that counts calls of `apply`. The public `iterations` counts updates of the weights."""
-    return read(optimizer, "_iterations")
+    return get_private(optimizer, "_iterations")
 
 
-def stepped_variables(optimizer: Any) -> list[Any]:
+def list_stepped_variables(optimizer: Any) -> list[Any]:
     """Return the variables that a built optimizer updates."""
-    return read(optimizer, "_trainable_variables")
+    return get_private(optimizer, "_trainable_variables")
 
 
-def slots(optimizer: Any, name: str) -> Any:
+def get_slots(optimizer: Any, name: str) -> Any:
     """Return the slot variables of an optimizer, one per stepped variable, in the same order.
 
     Proximal operators compute the step size of each weight from them.
@@ -34,57 +34,59 @@ def slots(optimizer: Any, name: str) -> Any:
         name: "momentums", "velocities", "velocity_hats", "average_gradients", "accumulators" or "u". Each optimizer
             has some of them.
     """
-    return read(optimizer, f"_{name}")
+    return get_private(optimizer, f"_{name}")
 
 
-def slot(optimizer: Any, name: str, variable: Any) -> Any:
+def get_slot(optimizer: Any, name: str, variable: Any) -> Any:
     """Return the slot variable of `variable`; see `slots`."""
-    return slots(optimizer, name)[read(optimizer, "_get_variable_index")(variable)]
+    return get_slots(optimizer, name)[get_private(optimizer, "_get_variable_index")(variable)]
 
 
-def gradient_sums(optimizer: Any) -> list[Any]:
+def get_gradient_sums(optimizer: Any) -> list[Any]:
     """Return the sums of accumulated gradients; empty if the optimizer does not accumulate gradients."""
-    return read(optimizer, "_accumulated_gradients") if optimizer.gradient_accumulation_steps else []
+    return get_private(optimizer, "_accumulated_gradients") if optimizer.gradient_accumulation_steps else []
 
 
-def moving_averages(optimizer: Any) -> list[Any]:
+def get_moving_averages(optimizer: Any) -> list[Any]:
     """Return the moving averages of the weights; empty unless the optimizer has `use_ema=True`."""
-    return read(optimizer, "_model_variables_moving_average") if optimizer.use_ema else []
+    return get_private(optimizer, "_model_variables_moving_average") if optimizer.use_ema else []
 
 
-def variable_key(optimizer: Any, variable: Any) -> Any:
+def get_variable_key(optimizer: Any, variable: Any) -> Any:
     """Return the key of a variable in an optimizer, equal for a Keras variable and the `tf.Variable` in it."""
-    return read(optimizer, "_var_key")(variable)
+    return get_private(optimizer, "_var_key")(variable)
 
 
 def clip(optimizer: Any, gradients: list[Any]) -> list[Any]:
     """Clip gradients as `apply` does."""
-    return read(optimizer, "_clip_gradients")(gradients)
+    return get_private(optimizer, "_clip_gradients")(gradients)
 
 
 def clip_by_norm(optimizer: Any, gradient: Any, axes: Sequence[int]) -> Any:
     """Clip a gradient to the norm `clipnorm`, taken over `axes`, so that each member is clipped separately."""
-    return read(optimizer, "_clip_by_norm")(gradient, axes=axes)
+    return get_private(optimizer, "_clip_by_norm")(gradient, axes=axes)
 
 
-def update(optimizer: Any, gradients: list[Any], variables: list[Any], rate: Any) -> None:
+def run_update_step(optimizer: Any, gradients: list[Any], variables: list[Any], rate: Any) -> None:
     """Run the update step of an optimizer alone, without clipping, weight decay and the other parts of `apply`."""
-    read(optimizer, "_backend_update_step")(gradients, variables, rate)
+    get_private(optimizer, "_backend_update_step")(gradients, variables, rate)
 
 
 def decays(optimizer: Any, variable: Any) -> bool:
     """Return whether `weight_decay` of an optimizer acts on a variable. The list of exclusions is not public."""
-    return read(optimizer, "_use_weight_decay")(variable)
+    return get_private(optimizer, "_use_weight_decay")(variable)
 
 
 def steps_by_adam(optimizer: Any, variable: Any) -> bool:
     """Return whether `Muon` updates a variable by AdamW, so that `adam_weight_decay` acts on it."""
-    return isinstance(optimizer, keras.optimizers.Muon) and read(optimizer, "_should_use_adamw")(variable)
+    return isinstance(optimizer, keras.optimizers.Muon) and get_private(optimizer, "_should_use_adamw")(variable)
 
 
-def excluded_names(optimizer: Any) -> Any:
+def get_excluded_names(optimizer: Any) -> Any:
     """Return the pattern of names set by `exclude_from_weight_decay`, or None if it was not called with names."""
-    return read_set(optimizer, "_exclude_from_weight_decay_pattern", by=keras.Optimizer.exclude_from_weight_decay)
+    return get_private_or_none(
+        optimizer, "_exclude_from_weight_decay_pattern", setter=keras.Optimizer.exclude_from_weight_decay
+    )
 
 
 class Stateless:

@@ -6,7 +6,7 @@ the penalty. Therefore `check_overrides` is called wherever a subclass is create
 
 from typing import Any
 
-from shrinkage._host._private import read
+from shrinkage._host._private import get_private
 
 OVERRIDES = {
     # optimizers with an attached penalty
@@ -32,4 +32,4 @@ def check_overrides(mixin: type, base: Any) -> None:
     """
     for name in vars(mixin):
         if name in OVERRIDES:
-            read(base, name)
+            get_private(base, name)

@@ -8,7 +8,7 @@ alone checks a new release.
 from importlib import import_module
 from typing import Any
 
-TESTED = {"keras": ("Keras", "3.13.2", "3.15.1"), "tensorflow": ("TensorFlow", "2.18.0", "2.21.0")}
+TESTED_VERSIONS = {"keras": ("Keras", "3.13.2", "3.15.1"), "tensorflow": ("TensorFlow", "2.18.0", "2.21.0")}
 """(name, oldest version, newest version) of each, as in `constraints-oldest.txt` and `constraints.txt`."""
 
 _MISSING = object()
@@ -21,7 +21,7 @@ class UnsupportedVersion(NotImplementedError):
     """
 
 
-def read(thing: Any, name: str) -> Any:
+def get_private(obj: Any, name: str) -> Any:
     """Return a private attribute of an object or a class of Keras or TensorFlow.
 
     Raises:
@@ -30,30 +30,32 @@ def read(thing: Any, name: str) -> Any:
 
     Example:
         >>> import keras
-        >>> read(keras.layers.Dense(1), "_layers")
+        >>> get_private(keras.layers.Dense(1), "_layers")
         []
     """
-    value = getattr(thing, name, _MISSING)
+    value = getattr(obj, name, _MISSING)
     if value is _MISSING:
-        kind = thing if isinstance(thing, type) else type(thing)
-        raise UnsupportedVersion(_missing_message(f"{kind.__name__}.{name}", kind.__module__))
+        kind = obj if isinstance(obj, type) else type(obj)
+        raise UnsupportedVersion(_describe_missing(f"{kind.__name__}.{name}", kind.__module__))
     return value
 
 
-def read_set(thing: Any, name: str, by: Any) -> Any:
+def get_private_or_none(obj: Any, name: str, setter: Any) -> Any:
     """Return a private attribute that an object has only after a method set it, or None before.
 
     Args:
-        thing: The object.
+        obj: The object.
         name: The name of the attribute.
-        by: A method of Keras that sets an attribute of this name.
+        setter: A method of Keras that sets an attribute of this name.
 
     Raises:
         UnsupportedVersion: If the method does not name the attribute, with the message of `read`.
     """
-    if name not in by.__code__.co_names:
-        raise UnsupportedVersion(_missing_message(f"{by.__qualname__.partition('.')[0]}.{name}", by.__module__))
-    return getattr(thing, name, None)
+    if name not in setter.__code__.co_names:
+        raise UnsupportedVersion(
+            _describe_missing(f"{setter.__qualname__.partition('.')[0]}.{name}", setter.__module__)
+        )
+    return getattr(obj, name, None)
 
 
 def load(module: str, name: str) -> Any:
@@ -65,12 +67,12 @@ def load(module: str, name: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
-        raise UnsupportedVersion(_missing_message(f"{module}.{name}", module)) from error
+        raise UnsupportedVersion(_describe_missing(f"{module}.{name}", module)) from error
 
 
-def _missing_message(name: str, module: str) -> str:
+def _describe_missing(name: str, module: str) -> str:
     package = "tensorflow" if module.split(".")[0] == "tensorflow" else "keras"
-    title, oldest, newest = TESTED[package]
+    title, oldest, newest = TESTED_VERSIONS[package]
     return (
         f"shrinkage needs {name}, which {title} {import_module(package).__version__} does not have. Install a version "
         f'that shrinkage is tested with, "{package}>={oldest},<={newest}", or a newer shrinkage.'

@@ -57,11 +57,11 @@ def _import_tensorflow() -> None:
 
 def _quiet_log() -> contextlib.AbstractContextManager[None]:
     level = os.environ.setdefault(_LOG_LEVEL, "2")  # errors only
-    return contextlib.nullcontext() if level == "0" else _notes_held_back()
+    return contextlib.nullcontext() if level == "0" else _hold_back_notes()
 
 
 @contextlib.contextmanager
-def _notes_held_back() -> Iterator[None]:
+def _hold_back_notes() -> Iterator[None]:
     """Capture writes to file descriptor 2, and write all lines but the known messages at the end."""
     try:
         stderr = os.dup(2)
@@ -80,27 +80,27 @@ def _notes_held_back() -> Iterator[None]:
             os.write(2, b"".join(line for line in held if not _NOTE.match(line)))
 
 
-def when_keras_is_imported(then: Callable[[], object]) -> None:
+def call_after_keras_import(callback: Callable[[], object]) -> None:
     """Call a function if Keras is on TensorFlow: now if it is imported already, else at the end of its import.
 
     Where this package itself imports Keras, the function is not called: its modules may not be complete then.
     """
     if "keras" in sys.modules:
-        _call_on_tensorflow(then)
+        _call_on_tensorflow(callback)
     else:
-        sys.meta_path.insert(0, _KerasFinder(then))
+        sys.meta_path.insert(0, _KerasFinder(callback))
 
 
-def _call_on_tensorflow(then: Callable[[], object]) -> None:
+def _call_on_tensorflow(callback: Callable[[], object]) -> None:
     if sys.modules["keras"].config.backend() == "tensorflow":
-        then()
+        callback()
 
 
 class _KerasFinder:
     """Finds Keras as it is found without this, and knows when it has been imported."""
 
-    def __init__(self, then: Callable[[], object]):
-        self._then, self._is_searching = then, False
+    def __init__(self, callback: Callable[[], object]):
+        self._callback, self._is_searching = callback, False
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "keras" or self._is_searching:
@@ -120,7 +120,7 @@ class _KerasFinder:
         with _quiet_log():
             execute(module)
         if not _is_called_by_this_package():
-            _call_on_tensorflow(self._then)
+            _call_on_tensorflow(self._callback)
 
 
 def _is_called_by_this_package() -> bool:

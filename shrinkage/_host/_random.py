@@ -8,7 +8,7 @@ import numpy as np
 
 
 @contextmanager
-def random_state(key: Sequence[int] | None = None) -> Iterator[None]:
+def keep_random_state(key: Sequence[int] | None = None) -> Iterator[None]:
     """Restore the random state of Python at the end of the block; with a key, seed it at the start of the block.
 
     Initializers and random layers of Keras draw their seeds from this state.
@@ -18,7 +18,7 @@ def random_state(key: Sequence[int] | None = None) -> Iterator[None]:
 
     Example:
         >>> before = random.getstate()
-        >>> with random_state((0, 1)):
+        >>> with keep_random_state((0, 1)):
         ...     _ = random.random()
         >>> random.getstate() == before
         True

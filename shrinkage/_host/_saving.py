@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from shrinkage._host._private import read
+from shrinkage._host._private import get_private
 
 
-def unpickler(kind: Any) -> Callable[[Any], Any]:
+def get_unpickler(kind: Any) -> Callable[[Any], Any]:
     """Return the function that Keras stores in pickles of models or optimizers of a class, to load them."""
-    return read(kind, "_unpickle_model")
+    return get_private(kind, "_unpickle_model")

@@ -6,42 +6,42 @@ from typing import Any
 import tensorflow as tf
 
 from shrinkage._host._origin import is_from_keras
-from shrinkage._host._private import load, read
+from shrinkage._host._private import get_private, load
 
-_resources_of: Any = load("tensorflow.python.framework.auto_control_deps_utils", "get_read_write_resource_inputs")
+_get_resources: Any = load("tensorflow.python.framework.auto_control_deps_utils", "get_read_write_resource_inputs")
 """The resources that an operation reads and writes; for a call of a function, those of the function."""
 _context: Any = load("tensorflow.python.eager.context", "context")
 """The state of eager execution, which has the cache of kernels."""
 
 
-def concrete_functions(function: Any) -> list[Any] | None:
+def list_concrete_functions(function: Any) -> list[Any] | None:
     """Return the concrete functions that a `tf.function` has been traced to, or None for other objects."""
     if not isinstance(function, tf.types.experimental.PolymorphicFunction):
         return None
-    return list(read(function, "_list_all_concrete_functions")())
+    return list(get_private(function, "_list_all_concrete_functions")())
 
 
-def compiled_steps(function: Any) -> list[Any]:
+def list_compiled_steps(function: Any) -> list[Any]:
     """Return the concrete functions of a `train_function`. Keras keeps the functions that it compiles in a closure.
 
     The list is empty for None, for a step that runs eagerly, and for a step that has not run.
     """
     if is_from_keras(function):  # a custom class may make any other callable object
-        read(function, "__closure__")
-    return _concrete_functions_in(function)
+        get_private(function, "__closure__")
+    return _collect_concrete_functions(function)
 
 
-def _concrete_functions_in(function: Any) -> list[Any]:
-    found = concrete_functions(function)
+def _collect_concrete_functions(function: Any) -> list[Any]:
+    found = list_concrete_functions(function)
     if found is not None:
         return found
     cells = getattr(function, "__closure__", None) or ()
-    return [concrete for cell in cells for concrete in _concrete_functions_in(cell.cell_contents)]
+    return [concrete for cell in cells for concrete in _collect_concrete_functions(cell.cell_contents)]
 
 
 def allow_tracing(function: Any) -> None:
     """Disable the warning that a `tf.function` is traced often: it counts over all functions of the same code."""
-    read(function, "_omit_frequent_tracing_warning")
+    get_private(function, "_omit_frequent_tracing_warning")
     function._omit_frequent_tracing_warning = True
 
 
@@ -51,10 +51,10 @@ def release_kernels() -> None:
     `keras.utils.clear_session` does so too, and resets the names of layers besides. A function that is called later is
     prepared again, which takes about a tenth of a second.
     """
-    read(_context(), "clear_kernel_cache")()
+    get_private(_context(), "clear_kernel_cache")()
 
 
-def transformations(dataset: Any) -> Iterator[str]:
+def iterate_transformations(dataset: Any) -> Iterator[str]:
     """Yield the transformations of a `tf.data.Dataset`, last first, and the source, such as "Shuffle" or "Batch".
 
     They tell whether rows are shuffled or batched, which no public attribute does. Of several inputs, which have equal
@@ -62,10 +62,10 @@ def transformations(dataset: Any) -> Iterator[str]:
     """
     while isinstance(dataset, tf.data.Dataset):
         yield type(dataset).__name__.removeprefix("_").removesuffix("Dataset")
-        dataset = (read(dataset, "_inputs")() or [None])[-1]
+        dataset = (get_private(dataset, "_inputs")() or [None])[-1]
 
 
-def traced_graph() -> Any:
+def get_traced_graph() -> Any:
     """Return the graph of the outermost `tf.function` that is being traced, or None."""
     if not tf.inside_function():
         return None
@@ -75,26 +75,26 @@ def traced_graph() -> Any:
     return graph
 
 
-def when_traced(graph: Any, then: Callable[[], None]) -> None:
+def call_after_trace(graph: Any, callback: Callable[[], None]) -> None:
     """Call a function once a graph has been traced."""
-    read(graph, "_add_scope_exit_callback")(then)
+    get_private(graph, "_add_scope_exit_callback")(callback)
 
 
-def written(graph: Any, variables: Iterable[Any], since: int = 0) -> list[Any]:
+def find_assigned_variables(graph: Any, variables: Iterable[Any], start: int = 0) -> list[Any]:
     """Return the Keras variables that operations of a graph assign to, and functions that these call.
 
     Args:
         graph: Of a `tf.function`.
         variables: To choose from.
-        since: How many operations to leave out, from the first.
+        start: How many operations to leave out, from the first.
     """
     variables = list(variables)
-    operations = graph.get_operations()[since:] if variables else []
-    targets = {id(tensor) for operation in operations for tensor in _resources_of(operation)[1]}
+    operations = graph.get_operations()[start:] if variables else []
+    targets = {id(tensor) for operation in operations for tensor in _get_resources(operation)[1]}
     handles = {id(outside) for outside, inside in graph.captures if id(inside) in targets}
-    return [variable for variable in variables if not handles.isdisjoint(_handles(variable))]
+    return [variable for variable in variables if not handles.isdisjoint(_get_handles(variable))]
 
 
-def _handles(variable: Any) -> set[int]:
+def _get_handles(variable: Any) -> set[int]:
     """Return the handles of a variable: one for each device that has a replica."""
     return {id(replica.handle) for replica in getattr(variable.value, "values", (variable.value,))}

@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from shrinkage._host._private import read
+from shrinkage._host._private import get_private
 
 _MASK, _LOGITS = "_keras_mask", "_keras_logits"  # optional attributes of tensors
 
 
-def stored_dtype(variable: Any) -> str:
+def get_stored_dtype(variable: Any) -> str:
     """Return the dtype in which a variable is stored. The public `variable.dtype` differs inside an autocast scope."""
-    return read(variable, "_dtype")
+    return get_private(variable, "_dtype")
 
 
 def is_autocast(variable: Any) -> bool:
     """Return whether mixed-precision layers cast a variable: floating-point, and not made with `autocast=False`."""
-    return bool(read(variable, "_autocast")) and "float" in stored_dtype(variable)
+    return bool(get_private(variable, "_autocast")) and "float" in get_stored_dtype(variable)
 
 
-def mask_of(tensor: Any) -> Any:
+def get_mask(tensor: Any) -> Any:
     """Return the mask that a layer set on the output for the next layer, or None.
 
     Code that runs the graph of a model in place of Keras passes masks on like Keras.
@@ -31,7 +31,7 @@ def set_mask(tensor: Any, mask: Any) -> None:
         setattr(tensor, _MASK, mask)
 
 
-def logits_of(tensor: Any) -> Any:
+def get_logits(tensor: Any) -> Any:
     """Return the logits that the softmax or sigmoid of Keras set on the result, or None.
 
     The cross-entropy losses use the logits in place of the clipped logarithm of the probability.

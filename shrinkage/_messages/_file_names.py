@@ -9,13 +9,13 @@ from typing import Any
 from shrinkage._messages._note import Note
 
 
-def check_file_name(argument: str, given: Any, expected: str) -> Path:
+def check_file_name(argument: str, value: Any, requirement: str) -> Path:
     """Return the file or folder of an argument; `~` is the home folder.
 
     Args:
         argument: The argument as a message names it, such as "`run`", or a word of a `Note`.
-        given: The value of the argument.
-        expected: What the value must be, with an example.
+        value: The value of the argument.
+        requirement: What the value must be, with an example.
 
     Raises:
         TypeError: If the value is neither a string nor a path.
@@ -29,16 +29,16 @@ def check_file_name(argument: str, given: Any, expected: str) -> Path:
         ...
         TypeError: `run` must be a folder, such as "runs/first". Received: int.
     """
-    name = os.fspath(given) if isinstance(given, (str, os.PathLike)) else None
+    name = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if not isinstance(name, str):
-        raise TypeError(Note(f"{argument} must be {expected}. Received: {type(given).__name__}."))
+        raise TypeError(Note(f"{argument} must be {requirement}. Received: {type(value).__name__}."))
     if not name or "\0" in name:
-        raise ValueError(Note(f"{argument} must be {expected}. Received: {name!r}."))
+        raise ValueError(Note(f"{argument} must be {requirement}. Received: {name!r}."))
     return Path(os.path.expanduser(name))
 
 
 @contextlib.contextmanager
-def writing(argument: str, place: Path, kind: str = "file") -> Iterator[None]:
+def explain_write_errors(argument: str, place: Path, kind: str = "file") -> Iterator[None]:
     """Raise an error of the system again, of the same class, with the argument and the next step.
 
     Args:

@@ -9,7 +9,7 @@ Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 _WIDTH = 110
-_SHOWN = 3  # names on the first line of a finding
+_MAX_NAMES = 3  # names on the first line of a finding
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Finding:
     evidence: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        more = len(self.about) - _SHOWN
-        about = ", ".join(self.about[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        more = len(self.about) - _MAX_NAMES
+        about = ", ".join(self.about[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
         first = ": ".join(filter(None, [self.severity, self.code, about]))
         words = textwrap.fill(self.sentence, _WIDTH, initial_indent="  ", subsequent_indent="  ")
         return "\n".join(filter(None, [first, words, textwrap.indent(self.fix, "      ")]))

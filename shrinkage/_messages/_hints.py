@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 def give_hints(
-    hints: Mapping[str, str], missing: Callable[[str], str] | None = None
+    hints: Mapping[str, str], describe_missing: Callable[[str], str] | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that raises a TypeError with a hint if a call does not match the signature of the function.
 
@@ -20,7 +20,7 @@ def give_hints(
     Args:
         hints: The hint for each unknown argument name. The key "" is for too many positional arguments. `{value}` in
             a hint is replaced by the value that was passed.
-        missing: A function of the name of a missing argument that returns the hint.
+        describe_missing: A function of the name of a missing argument that returns the hint.
 
     Example:
         >>> give_hints({"lambda_": "Say lam={value}."})(lambda lam: lam)(lambda_=0.1)
@@ -36,7 +36,9 @@ def give_hints(
             try:
                 signature.bind(*args, **kwargs)
             except TypeError as error:
-                raise TypeError(_describe_misfit(function, signature, args, kwargs, hints, missing, error)) from None
+                raise TypeError(
+                    _describe_misfit(function, signature, args, kwargs, hints, describe_missing, error)
+                ) from None
             return function(*args, **kwargs)
 
         return call
@@ -50,7 +52,7 @@ def _describe_misfit(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     hints: Mapping[str, str],
-    missing: Callable[[str], str] | None,
+    describe_missing: Callable[[str], str] | None,
     error: TypeError,
 ) -> str:
     name = function.__qualname__.removesuffix(".__init__")
@@ -61,13 +63,13 @@ def _describe_misfit(
     by_place = [key for key, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(args) > len(by_place):
         names_text = ", ".join(key for key in by_place if key != "self") or "nothing"
-        hint = hints.get("", "Give the rest by name.").format(value=_show(args[len(by_place)]))
+        hint = hints.get("", "Give the rest by name.").format(value=_format_value(args[len(by_place)]))
         return f"{name}() takes {names_text} by position. {hint}"
     arguments = {**dict(zip(by_place, args, strict=False)), **kwargs}
     absent = [k for k, p in signature.parameters.items() if k not in arguments and p.default is p.empty]
     if absent:
         needed = " and ".join(f"`{key}`" for key in absent)
-        return f"{name}() needs {needed}. {missing(absent[0]) if missing else ''}".rstrip()
+        return f"{name}() needs {needed}. {describe_missing(absent[0]) if describe_missing else ''}".rstrip()
     return f"{name}(): {error}"
 
 
@@ -76,7 +78,7 @@ def _describe_unknown(key: str, value: Any, signature: inspect.Signature, hints:
     if hint is not None:
         if isinstance(value, (list, tuple)):
             hint = hint.replace("[{value}]", "{value}")
-        return f"`{key}`. {hint.format(value=_show(value))}"
+        return f"`{key}`. {hint.format(value=_format_value(value))}"
     names = [name for name in signature.parameters if name != "self"]
     folded = {name.replace("_", "").lower(): name for name in names}
     near = difflib.get_close_matches(key.replace("_", "").lower(), folded, n=1, cutoff=0.7)
@@ -85,7 +87,7 @@ def _describe_unknown(key: str, value: Any, signature: inspect.Signature, hints:
     return f"`{key}`. It has {', '.join(names) or 'none'}."
 
 
-def _show(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """Return the repr of a short value, and dots for a long value."""
     text = repr(value)
     return text if len(text) <= 40 and "\n" not in text else "..."

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_ONE_STRENGTH = "shrinkage.attach(model, shrinkage.L2(), lam=1e-4), and then model.fit(...)"
-_COMPILED = "It belongs to the model: say model.compile(...) with it, and give the model."
+_ATTACH_CODE = "shrinkage.attach(model, shrinkage.L2(), lam=1e-4), and then model.fit(...)"
+_COMPILATION = "It belongs to the model: say model.compile(...) with it, and give the model."
 _CV = "Say cv={value}: a number of folds, or a fraction of rows to hold out once, or a splitter of scikit-learn."
 _LAMS = "Say lams=[{value}], or leave `lams` out for a grid that is found."
 _LIST = "Say lams={value}, or leave `lams` out for a grid that is found."
 _SEED = "Say seed={value}."
-_SCORED = "Every strength is scored on all held-out rows after every epoch, and there is nothing to set."
+_SCORES = "Every strength is scored on all held-out rows after every epoch, and there is nothing to set."
 _MEMORY = "Rows are read once into memory, and all cores are used: there is nothing to set."
 _BEST = "Each strength keeps the best epoch of its mean held-out curve (epoch='best'); patience=5 also stops early."
 _CHOICE = (
@@ -23,12 +23,12 @@ HINTS: Mapping[str, str] = {
     "callbacks": "All strengths train in one compiled loop, which has no single model for a callback. For a log of the "
     "epochs, or to end the run, say on_epoch=function; for EarlyStopping patience=5; for ModelCheckpoint run=FOLDER; "
     "for a schedule compile with a keras.optimizers.schedules. To train one strength with callbacks say "
-    f"{_ONE_STRENGTH}.",
+    f"{_ATTACH_CODE}.",
     **dict.fromkeys(("callback", "on_epoch_end"), "Say on_epoch=function, which is called after every epoch."),
     "validation_split": "Say cv={value}, which holds out rows drawn at random, or give the last rows as "
     "`validation_data`, as Keras does.",
-    "validation_freq": _SCORED,
-    "validation_steps": _SCORED,
+    "validation_freq": _SCORES,
+    "validation_steps": _SCORES,
     "validation_batch_size": "Say plan={{'evaluated_rows': {value}}}.",
     "shuffle": "Each epoch draws the rows in a new order. For ordered rows, such as a time series, say "
     "cv=sklearn.model_selection.TimeSeriesSplit(5), or give the later rows as `validation_data`.",
@@ -45,9 +45,9 @@ HINTS: Mapping[str, str] = {
     "min_delta": _BEST,
     "baseline": _BEST,
     "start_from_epoch": _BEST,
-    "optimizer": _COMPILED,
-    "loss": _COMPILED,
-    "metrics": _COMPILED,
+    "optimizer": _COMPILATION,
+    "loss": _COMPILATION,
+    "metrics": _COMPILATION,
     "learning_rate": "It belongs to the optimizer: say model.compile(keras.optimizers.Adam({value}), loss).",
     "lr": "It belongs to the optimizer: say model.compile(keras.optimizers.Adam({value}), loss).",
     "weight_decay": "Say penalty=shrinkage.L2(), how=shrinkage.Decoupled(), lams=[{value}].",
@@ -92,7 +92,7 @@ HINTS: Mapping[str, str] = {
 }
 
 
-def missing_words(name: str) -> str:
+def describe_missing_argument(name: str) -> str:
     """Return the hint for a missing argument of `fit`."""
     return {
         "model": "Say shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
@@ -104,7 +104,7 @@ def missing_words(name: str) -> str:
     }.get(name, "")
 
 
-def stream_words(x: Any, suffix: str = "") -> str:
+def describe_stream(x: Any, suffix: str = "") -> str:
     """Return an error message with code that converts a loader or a generator to arrays; empty if `x` is neither.
 
     Args:

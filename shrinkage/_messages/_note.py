@@ -38,15 +38,17 @@ class Classes:
 
     def render(self, terms: Vocabulary) -> str:
         """Return `0 (2 rows), 3 (1 row)`, with class labels if `terms` has them; at most 15 classes are listed."""
-        items = [f"{_label(terms.labels, number)} ({n} row{'s' * (n != 1)})" for number, n in self.rows[:_LISTED]]
-        more = f" and {len(self.rows) - _LISTED} more" if len(self.rows) > _LISTED else ""
+        items = [
+            f"{_format_label(terms.labels, number)} ({n} row{'s' * (n != 1)})" for number, n in self.rows[:_MAX_CLASSES]
+        ]
+        more = f" and {len(self.rows) - _MAX_CLASSES} more" if len(self.rows) > _MAX_CLASSES else ""
         return ", ".join(items) + more
 
 
-_LISTED = 15
+_MAX_CLASSES = 15
 
 
-def _label(labels: Sequence[object], number: int) -> str:
+def _format_label(labels: Sequence[object], number: int) -> str:
     return str(labels[number] if number < len(labels) else number)
 
 
@@ -128,7 +130,7 @@ class Note(str):
     code: str
     values: dict[str, Argument | Classes]
 
-    def __new__(cls, text: str, code: str = "", **values: Argument | Classes) -> Note:
+    def __new__(cls, text: str, code: str = "", /, **values: Argument | Classes) -> Note:
         note = super().__new__(cls, _render(text, values, PYTHON))
         note.text, note.code, note.values = text, code, values
         return note
@@ -141,19 +143,19 @@ class Note(str):
         return _note, (self.text, self.values, self.code)
 
 
-def to_record(note: str) -> Any:
-    """Return a note for a file of JSON, which `from_record` reads: with the names of its words, or as plain text."""
+def note_to_record(note: str) -> Any:
+    """Return a note for a file of JSON, which `note_from_record` reads: with the names of words, or as text."""
     if not isinstance(note, Note):
         return note
     record = {"text": note.text, "values": {name: asdict(value) for name, value in note.values.items()}}
     return record | ({"code": note.code} if note.code else {})
 
 
-def from_record(record: Any) -> str:
+def note_from_record(record: Any) -> str:
     """Return the note of a record.
 
     Raises:
-        TypeError, ValueError, KeyError: If it is not of `to_record`.
+        TypeError, ValueError, KeyError: If it is not of `note_to_record`.
     """
     if isinstance(record, str):
         return record
@@ -190,7 +192,7 @@ def quote(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a time in words, such as "12.3 s" or "4 min 10 s"."""
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -10,18 +10,18 @@ KEY = "_shrinkage"
 """The attribute of a model or an optimizer that holds its `Hooks`."""
 
 
-def hooks_of(model: Any) -> Any:
+def get_hooks(model: Any) -> Any:
     """Return the `Hooks` of a model or an optimizer, or None."""
     return get_stored(model, KEY)
 
 
-def attachments(model: keras.Model) -> tuple[Any, ...]:
+def get_attachments(model: keras.Model) -> tuple[Any, ...]:
     """Return the attachments of a model.
 
     Example:
         >>> import keras
-        >>> attachments(keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))
+        >>> get_attachments(keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))
         ()
     """
-    hooks = hooks_of(model)
+    hooks = get_hooks(model)
     return hooks.attachments if hooks else ()

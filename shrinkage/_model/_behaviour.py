@@ -10,7 +10,7 @@ import numpy as np
 from keras import layers, ops, tree
 
 from shrinkage._data._data import take
-from shrinkage._host._layers import sublayers
+from shrinkage._host._layers import list_sublayers
 from shrinkage._host._origin import is_from_keras
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._template import Template
@@ -18,7 +18,7 @@ from shrinkage._weights._kinds import is_of_keras
 
 # Number of rows for the comparisons, in batches of 11, 6, 5 and 1. A single batch size is not enough: `keras.ops.add`
 # with TensorFlow treats a column as a bias if the number of rows equals the number of columns of the other operand.
-COMPARED = 11
+COMPARED_ROWS = 11
 # Rounding tolerances, relative to the largest prediction: for two equal calls, and for a batch with other rows.
 _EQUAL_CALLS = {"float32": 1e-5, "float64": 1e-12, "bfloat16": 1e-2}
 _OTHER_BATCH = {"float32": 1e-4, "float64": 1e-9, "bfloat16": 0.1}
@@ -27,7 +27,7 @@ _OTHER_GRAPH = {"float32": 1e-2, "float64": 1e-6, "bfloat16": 0.3}
 
 
 # Layers that may mix rows, assign weights, or hold data outside the weights.
-_UNCERTAIN = (
+_UNCERTAIN_LAYERS = (
     layers.Lambda, layers.EinsumDense, layers.SpectralNormalization,
     layers.Discretization, layers.IntegerLookup, layers.StringLookup, layers.TextVectorization,
 )  # fmt: skip
@@ -60,16 +60,16 @@ def observe(template: Template, x: Any) -> Behaviour:
         ValueError: If the copy of the model and the user's model predict differently with the same weights.
     """
     source, network = template.source, template.network
-    if not template.is_function and all(map(_is_known, sublayers(network))):
+    if not template.is_function and all(map(_is_known, list_sublayers(network))):
         return Behaviour()
-    source = template.trained_part(source)
+    source = template.get_trained_part(source)
     n_rows = len(tree.flatten(x)[0])
-    rows = take(x, np.unique(np.linspace(0, n_rows - 1, COMPARED).astype(int)))
+    rows = take(x, np.unique(np.linspace(0, n_rows - 1, COMPARED_ROWS).astype(int)))
     generator = np.random.default_rng(0)
     values = [perturb(variable, generator) for variable in network.variables]
     if not _is_finite(_call(network, values, rows)[0]):
-        values = template.source_values()
-    precision = _precision(network)
+        values = template.get_source_values()
+    precision = _get_precision(network)
     trained, again = (_call(source, values, rows, training=True) for _ in range(2))
     predicted = _call(source, values, rows)
     calls_differ = not _are_equal(trained, again, precision)
@@ -101,10 +101,10 @@ def describe_difference(
     """
     if behaviour.equal_calls_differ or behaviour.depends_on_position or not _is_finite(predictions):
         return ""
-    outputs = tree.flatten(template.trained_part(template.model(values))(rows, training=False))
+    outputs = tree.flatten(template.get_trained_part(template.make_model(values))(rows, training=False))
     pairs = zip(map(_to_float64, outputs), predictions, strict=True)
-    difference = max(_distance(returned, trained) for returned, trained in pairs)
-    if difference <= _OTHER_GRAPH[_precision(template.network)]:
+    difference = max(_compute_distance(returned, trained) for returned, trained in pairs)
+    if difference <= _OTHER_GRAPH[_get_precision(template.network)]:
         return ""
     return (
         f"path.model() predicts differently from the models that were trained and scored: the difference is "
@@ -117,7 +117,7 @@ def describe_difference(
 
 def _is_known(layer: Any) -> bool:
     """Return whether a layer is from Keras, has no state but the weights, and does not mix rows."""
-    if not is_of_keras(layer) or isinstance(layer, _UNCERTAIN):
+    if not is_of_keras(layer) or isinstance(layer, _UNCERTAIN_LAYERS):
         return False
     if isinstance(layer, keras.Function) and not all(isinstance(part, keras.Layer) for part in layer.operations):
         return False  # `keras.ops` in a graph
@@ -171,20 +171,22 @@ def _is_finite(arrays: Sequence[np.ndarray]) -> bool:
     return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
-def _precision(network: keras.Model) -> str:
-    types = {layer.compute_dtype for layer in sublayers(network)}
+def _get_precision(network: keras.Model) -> str:
+    types = {layer.compute_dtype for layer in list_sublayers(network)}
     return "bfloat16" if "bfloat16" in types else "float32" if "float32" in types else "float64"
 
 
 def _are_equal(call: Call, other: Call, precision: str) -> bool:
-    return all(_distance(a, b) <= _EQUAL_CALLS[precision] for a, b in zip(_flatten(call), _flatten(other), strict=True))
+    return all(
+        _compute_distance(a, b) <= _EQUAL_CALLS[precision] for a, b in zip(_flatten(call), _flatten(other), strict=True)
+    )
 
 
 def _flatten(call: Call) -> list[np.ndarray]:
     return [*call[0], *(np.zeros(1) if value is None else value for value in call[1])]
 
 
-def _distance(a: np.ndarray, b: np.ndarray) -> float:
+def _compute_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Return the largest difference, relative to the largest finite value; infinite for different shapes."""
     if a.shape != b.shape:
         return np.inf
@@ -196,7 +198,7 @@ def _distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _mixes_rows(
-    network: keras.Model, values: Sequence[np.ndarray], rows: Any, together: Sequence[np.ndarray], precision: str
+    network: keras.Model, values: Sequence[np.ndarray], rows: Any, predictions: Sequence[np.ndarray], precision: str
 ) -> bool:
     """Return whether the predictions for rows change in other batches: shuffled, halves, single rows.
 
@@ -204,7 +206,7 @@ def _mixes_rows(
         network: The model.
         values: Values of all variables.
         rows: Inputs, a tree of arrays.
-        together: Predictions for all rows in one batch.
+        predictions: Predictions for all rows in one batch.
         precision: The key of the tolerances.
     """
     n = len(tree.flatten(rows)[0])
@@ -220,14 +222,14 @@ def _mixes_rows(
             raise
         except Exception:  # of any class: a custom model may refuse the batch, and thus depends on the batch
             return True
-        for part, whole in zip(found, together, strict=True):
-            if len(whole) != n or _distance(whole[way], part) > _OTHER_BATCH[precision]:
+        for part, whole in zip(found, predictions, strict=True):
+            if len(whole) != n or _compute_distance(whole[way], part) > _OTHER_BATCH[precision]:
                 changed.add(len(way))
     return n in changed or len(changed) > (n > 3)
 
 
 def _depends_on_position_only(
-    network: keras.Model, values: Sequence[np.ndarray], rows: Any, together: Sequence[np.ndarray], precision: str
+    network: keras.Model, values: Sequence[np.ndarray], rows: Any, predictions: Sequence[np.ndarray], precision: str
 ) -> bool:
     """Return whether the predictions for the first half of the rows do not change when the second half is replaced."""
     n = len(tree.flatten(rows)[0])
@@ -235,17 +237,17 @@ def _depends_on_position_only(
     other = np.where(np.arange(n) < half, np.arange(n), 0)
     found, _ = _call(network, values, take(rows, other))
     return half > 0 and all(
-        len(part) == n and _distance(whole[:half], part[:half]) <= _OTHER_BATCH[precision]
-        for part, whole in zip(found, together, strict=True)
+        len(part) == n and _compute_distance(whole[:half], part[:half]) <= _OTHER_BATCH[precision]
+        for part, whole in zip(found, predictions, strict=True)
     )
 
 
-def _check_copy(template: Template, original: Call, copied: Call, precision: str) -> None:
+def _check_copy(template: Template, source_call: Call, copy_call: Call, precision: str) -> None:
     """Refuse a model if a copy with the same weights predicts differently."""
-    if _are_equal(original, copied, precision):
+    if _are_equal(source_call, copy_call, precision):
         return
-    difference = max(_distance(a, b) for a, b in zip(_flatten(original), _flatten(copied), strict=True))
-    custom = sorted({type(layer).__name__ for layer in sublayers(template.network) if not is_of_keras(layer)})
+    difference = max(_compute_distance(a, b) for a, b in zip(_flatten(source_call), _flatten(copy_call), strict=True))
+    custom = sorted({type(layer).__name__ for layer in list_sublayers(template.network) if not is_of_keras(layer)})
     classes = f" (custom classes: {', '.join(custom)})" if custom else ""
     other = "another model that the function returns" if template.is_function else "a copy of the model"
     fix = (

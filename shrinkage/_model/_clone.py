@@ -8,13 +8,13 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._host._attributes import held_attributes, store
-from shrinkage._host._errors import reason_of
-from shrinkage._host._graphs import Functional, layers_given
-from shrinkage._host._layers import build_shapes, lambda_output_shape, sublayers
+from shrinkage._host._attributes import get_attributes, store
+from shrinkage._host._errors import describe_keras_error
+from shrinkage._host._graphs import Functional, list_layers
+from shrinkage._host._layers import get_build_shapes, get_lambda_output_shape, list_sublayers
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._weights._first_call import create_weights
-from shrinkage._weights._kinds import custom_objects, is_of_keras
+from shrinkage._weights._kinds import collect_custom_objects, is_of_keras
 
 _COMPILE_ATTRIBUTES = ("optimizer", "loss", "compiled", "stop_training", "history")
 _GRAPH_CONFIGS = tuple(getattr(kind, "get_config") for kind in (Functional, keras.Sequential))  # noqa: B009
@@ -32,18 +32,18 @@ def clone(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: If no way succeeds. The message is the reason, without the name of the model.
     """
-    with keras.saving.custom_object_scope(custom_objects(model)):
+    with keras.saving.custom_object_scope(collect_custom_objects(model)):
         return _clone_part(model, {})
 
 
-def shapes_of(model: keras.Model) -> list[tuple[int, ...]]:
+def list_variable_shapes(model: keras.Model) -> list[tuple[int, ...]]:
     """Return the shapes of all variables of a model."""
     return [tuple(variable.shape) for variable in model.variables]
 
 
 def _clone_part(model: keras.Model, memo: Memo) -> keras.Model:
     reasons = []
-    for clone_with in _clone_functions(model):
+    for clone_with in _list_clone_functions(model):
         new_memo = dict(memo)
         try:
             new_model = clone_with(model, new_memo)
@@ -54,9 +54,9 @@ def _clone_part(model: keras.Model, memo: Memo) -> keras.Model:
         except UnsupportedVersion:
             raise
         except Exception as error:  # of any class: from custom code or from Keras
-            reasons.append(reason_of(error).rstrip("."))
+            reasons.append(describe_keras_error(error).rstrip("."))
             continue
-        if shapes_of(new_model) != shapes_of(model):
+        if list_variable_shapes(new_model) != list_variable_shapes(model):
             reasons.append("the copy has other weights")
         elif {id(variable) for variable in new_model.variables} & {id(variable) for variable in model.variables}:
             reasons.append("the copy shares weights with the model")
@@ -67,7 +67,7 @@ def _clone_part(model: keras.Model, memo: Memo) -> keras.Model:
     raise ValueError(reasons[0])
 
 
-def _clone_functions(model: keras.Model) -> Iterator[Callable[[Any, Memo], Any]]:
+def _list_clone_functions(model: keras.Model) -> Iterator[Callable[[Any, Memo], Any]]:
     """Yield the functions of (model, memo) that may clone the model, in the order to try them."""
     has_graph = isinstance(model, keras.Sequential | Functional)
     if not is_of_keras(model):
@@ -98,7 +98,7 @@ def _from_graph(model: Any, memo: Memo) -> Any:
 
     new_model = _call_uncompiled(model, lambda model: keras.models.clone_model(model, clone_function=clone_once))
     if type(new_model) is keras.Sequential and type(model) is not keras.Sequential:
-        new_model = type(model)(layers_given(new_model), name=model.name)
+        new_model = type(model)(list_layers(new_model), name=model.name)
     return new_model
 
 
@@ -107,14 +107,14 @@ def _from_graph_in_same_class(model: Any, memo: Memo) -> Any:
     new_model = _from_graph(model, memo)
     if type(new_model) is not type(model):
         new_model.__class__ = type(model)
-    present = {*held_attributes(new_model), *_COMPILE_ATTRIBUTES}
-    for name, value in held_attributes(model).items():
+    present = {*get_attributes(new_model), *_COMPILE_ATTRIBUTES}
+    for name, value in get_attributes(model).items():
         if not name.startswith("_") and name not in present:
-            store(new_model, **{name: tree.map_structure(lambda leaf: _counterpart(leaf, memo), value)})
+            store(new_model, **{name: tree.map_structure(lambda leaf: _find_counterpart(leaf, memo), value)})
     return new_model
 
 
-def _counterpart(leaf: Any, memo: Memo) -> Any:
+def _find_counterpart(leaf: Any, memo: Memo) -> Any:
     if not isinstance(leaf, (keras.Layer, keras.Variable)):
         return leaf
     if isinstance(leaf, keras.Model) and id(leaf) not in memo:  # a submodel on layers of the graph
@@ -141,12 +141,12 @@ def _call_uncompiled(model: Any, call: Callable[[Any], Any]) -> Any:
 
 def _clone_layer(layer: Any) -> Any:
     if isinstance(layer, keras.layers.Lambda):  # the configuration loses the closure of the function
-        options = {"output_shape": lambda_output_shape(layer), "mask": layer.mask, "arguments": layer.arguments}
+        options = {"output_shape": get_lambda_output_shape(layer), "mask": layer.mask, "arguments": layer.arguments}
         return keras.layers.Lambda(layer.function, **options, name=layer.name, dtype=layer.dtype_policy)
-    return type(layer).from_config(layer.get_config() | _vocabulary(layer))
+    return type(layer).from_config(layer.get_config() | _get_vocabulary(layer))
 
 
-def _vocabulary(layer: Any) -> dict[str, Any]:
+def _get_vocabulary(layer: Any) -> dict[str, Any]:
     """Return the vocabulary of a lookup that learnt it from data, which Keras leaves out of its configuration."""
     if not isinstance(layer, _LOOKUPS) or layer.get_config().get("output_mode") == "tf_idf":
         return {}
@@ -159,13 +159,13 @@ def _build(new_model: Any, model: Any) -> None:
     if not new_model.built and (shapes := model.get_build_config()):
         new_model.build_from_config(shapes)
     if not new_model.built:
-        new_model.build(build_shapes(model) or model.input_shape)
+        new_model.build(get_build_shapes(model) or model.input_shape)
     create_weights(new_model, model)
 
 
 def _copy_trainable(model: Any, new_model: Any) -> None:
     """Copy `trainable` from the layers and variables of a model to the clone; a custom class may not save it."""
-    for source, target in zip(sublayers(model), sublayers(new_model), strict=False):
+    for source, target in zip(list_sublayers(model), list_sublayers(new_model), strict=False):
         if type(target) is type(source) and target.trainable != source.trainable:
             target.trainable = source.trainable
     for source, target in zip(model.variables, new_model.variables, strict=True):
@@ -177,8 +177,8 @@ def _copy_attributes(model: Any, new_model: Any) -> None:
     """Copy the public attributes of a model of a custom class that are numbers, strings or arrays."""
     if is_of_keras(model):
         return
-    keras_attributes = held_attributes(keras.Sequential())
-    for name, value in held_attributes(model).items():
+    keras_attributes = get_attributes(keras.Sequential())
+    for name, value in get_attributes(model).items():
         if not name.startswith("_") and name not in keras_attributes and all(map(_is_data, tree.flatten(value))):
             setattr(new_model, name, _copy_structure(value))
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._host._graphs import graph_of, nodes_of, run_through_graph
+from shrinkage._host._graphs import get_graph, list_nodes, run_through_graph
 from shrinkage._host._private import UnsupportedVersion
 
 
@@ -18,17 +18,17 @@ def has_text(model: Any) -> bool:
     return any(tensor.dtype == "string" for tensor in getattr(model, "inputs", None) or ())
 
 
-def front_of(model: keras.Model) -> keras.Model | None:
+def make_front_model(model: keras.Model) -> keras.Model | None:
     """Return the part of a model from its text inputs to numbers, or None where it has none that is known to be fixed.
 
     It shares the layers of the model.
     """
-    graph = graph_of(model)
+    graph = get_graph(model)
     if graph is None or not has_text(model):
         return None
     numbers = [
         output
-        for node in nodes_of(graph)
+        for node in list_nodes(graph)
         if any(tensor.dtype == "string" for tensor in node.input_tensors)
         for output in node.output_tensors
         if output.dtype != "string"
@@ -42,21 +42,19 @@ def front_of(model: keras.Model) -> keras.Model | None:
     return None if front.variables else front
 
 
-def rest_of(model: keras.Model) -> keras.Model | None:
-    """Return a model from the outputs of `front_of` and the inputs that are numbers, or None where there is none.
+def make_rest_model(model: keras.Model) -> keras.Model | None:
+    """Return a model from the outputs of `make_front_model` and the inputs that are numbers, or None if there is none.
 
     It shares the layers of the model, which are called once more, and has its variables in their order.
     """
-    graph, front = graph_of(model), front_of(model)
+    graph, front = get_graph(model), make_front_model(model)
     if front is None:
         return None
     numbers = [tensor for tensor in graph.inputs if tensor.dtype != "string"]
     tensors = [*front.outputs, *numbers]
     try:
         cut = keras.Model(tensors, graph.output)
-        shapes = [
-            tuple(found.shape) for found in _called_on_a_row(front)
-        ]  # Keras declares others for TextVectorization
+        shapes = [tuple(found.shape) for found in _call_on_row(front)]  # Keras declares others for TextVectorization
         inputs = [keras.Input(shape[1:], dtype=t.dtype) for shape, t in zip(shapes, front.outputs, strict=True)]
         inputs += [keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in numbers]
         outputs = run_through_graph(cut, inputs, lambda operation: operation)
@@ -68,6 +66,6 @@ def rest_of(model: keras.Model) -> keras.Model | None:
     return rest if [*map(id, rest.variables)] == [*map(id, model.variables)] else None
 
 
-def _called_on_a_row(front: keras.Model) -> list[Any]:
+def _call_on_row(front: keras.Model) -> list[Any]:
     row = [np.full([1, *(size or 1 for size in tensor.shape[1:])], "", object) for tensor in front.inputs]
     return tree.flatten(front([keras.ops.convert_to_tensor(text, dtype="string") for text in row], training=False))

@@ -15,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._host._compiled import LossFunctionWrapper, loss_arguments
+from shrinkage._host._compiled import LossFunctionWrapper, get_loss_arguments
 from shrinkage._host._errors import is_of_numpy
 from shrinkage._host._origin import is_from_keras
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._host._tensors import logits_of, mask_of, set_logits
+from shrinkage._host._tensors import get_logits, get_mask, set_logits
 
 _PER_ROW = (
     "MeanSquaredError", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError",
@@ -30,7 +30,7 @@ _PER_ROW = (
 _CLASSES = {getattr(keras.losses, name): name for name in _PER_ROW}
 
 
-def resolve(loss: keras.losses.Loss) -> keras.losses.Loss:
+def resolve_loss(loss: keras.losses.Loss) -> keras.losses.Loss:
     """Return a loss of `compile` as an instance of the matching class of `keras.losses`, or unchanged without a match.
 
     Args:
@@ -56,7 +56,7 @@ def resolve(loss: keras.losses.Loss) -> keras.losses.Loss:
 
 def _unwrap(loss: keras.losses.Loss) -> Any:
     """Return the class instance for a wrapped function of `keras.losses`, such as from "mse"; else the loss."""
-    if type(loss) is LossFunctionWrapper and not loss_arguments(loss) and loss.reduction == "sum_over_batch_size":
+    if type(loss) is LossFunctionWrapper and not get_loss_arguments(loss) and loss.reduction == "sum_over_batch_size":
         for loss_class in _CLASSES:
             instance = loss_class()
             if instance.fn is loss.fn:
@@ -69,7 +69,7 @@ def is_listed(loss: keras.losses.Loss) -> bool:
     return type(loss) in _CLASSES
 
 
-def name_of(loss: keras.losses.Loss) -> str:
+def get_loss_name(loss: keras.losses.Loss) -> str:
     """Return the snake-case name of a loss as in `keras.losses`, "mean_squared_error" for `MeanSquaredError`."""
     return getattr(getattr(loss, "fn", None), "__name__", loss.name)
 
@@ -78,7 +78,7 @@ def is_classification(loss: keras.losses.Loss) -> bool:
     """Return whether a loss is for classification, so that folds are stratified by class."""
     words = ("crossentropy", "cross_entropy", "hinge", "circle", "dice", "tversky")
     code = getattr(loss, "fn", type(loss))
-    return is_from_keras(code) and any(word in name_of(loss) for word in words)
+    return is_from_keras(code) and any(word in get_loss_name(loss) for word in words)
 
 
 def takes_labels(loss: keras.losses.Loss) -> bool:
@@ -101,13 +101,13 @@ def carry_logits(source: Any, result: Any, change: Callable[[Any], Any]) -> Any:
         result: The transformed tensor.
         change: The transformation of `source` to `result`.
     """
-    logits = logits_of(source)
+    logits = get_logits(source)
     if logits is not None and result.dtype == source.dtype:  # a cast to the dtype of the loss drops the logits in Keras
         set_logits(result, change(logits))
     return result
 
 
-def row_losses(loss: keras.losses.Loss, y: Any, predictions: Any) -> Any:
+def compute_keras_row_losses(loss: keras.losses.Loss, y: Any, predictions: Any) -> Any:
     """Return the loss per row, (f, s, batch), of predictions (f, s, batch, ...) for targets y (f, batch, ...).
 
     The loss of a row is the mean over units and time steps, as in Keras. The loss must not mix rows.
@@ -122,7 +122,7 @@ def row_losses(loss: keras.losses.Loss, y: Any, predictions: Any) -> Any:
     return ops.mean(ops.reshape(values, (f, s, batch, math.prod(values.shape[1:]))), axis=-1)
 
 
-def batch_losses(loss: keras.losses.Loss, y: Any, predictions: Any, weight: Any) -> Any:
+def compute_batch_losses(loss: keras.losses.Loss, y: Any, predictions: Any, weight: Any) -> Any:
     """Return the loss per member, (f, s), with one Keras call per member on the whole batch.
 
     Args:
@@ -160,7 +160,7 @@ def mixes_rows(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) 
     def values(rows: Any) -> np.ndarray:
         losses = loss.call(*(ops.convert_to_tensor(part[rows], dtype=loss.dtype) for part in (y, predictions)))
         # A mask changes the divisor of the mean over rows.
-        if mask_of(losses) is not None or tuple(losses.shape[:1]) != (len(rows),):
+        if get_mask(losses) is not None or tuple(losses.shape[:1]) != (len(rows),):
             return np.full(len(rows), np.nan)
         return ops.convert_to_numpy(losses).reshape(len(rows), -1).mean(axis=1)
 
@@ -186,7 +186,8 @@ def check_compilable(loss: keras.losses.Loss, y: np.ndarray, predictions: np.nda
     except Exception as error:  # of any class: from custom code
         if is_of_numpy(error):
             raise ValueError(
-                f"`loss` ({name_of(loss)}) must be written with keras.ops, as keras.ops.mean(keras.ops.square(y_true - "
+                f"`loss` ({get_loss_name(loss)}) must be written with keras.ops, as "
+                "keras.ops.mean(keras.ops.square(y_true - "
                 f"y_pred)): training compiles and differentiates it. Received: a loss that uses NumPy or .numpy()."
             ) from error
 

@@ -10,10 +10,10 @@ import numpy as np
 from keras import tree
 
 from shrinkage._cv._folds import Folds
-from shrinkage._cv._statistics import row_se, summarise
+from shrinkage._cv._statistics import compute_row_se, summarise
 from shrinkage._data._data import Data, TargetUnits, WeightedTargets, take
-from shrinkage._host._compiled import metric_direction
-from shrinkage._model._null import null_predictions
+from shrinkage._host._compiled import get_metric_direction
+from shrinkage._model._null import compute_null_predictions
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 
@@ -27,7 +27,7 @@ class RunningMetrics:
     """
 
     def __init__(self, template: Template, strengths: int):
-        compiled = (template.metrics() for _ in range(strengths))
+        compiled = (template.make_metrics() for _ in range(strengths))
         self._compiled = [each for each in compiled if each is not None]
         self._lost = np.zeros(strengths, bool)
         self.directions: dict[str, str | None] = {}
@@ -48,7 +48,7 @@ class RunningMetrics:
         """
         y, weight = take(data.targets, rows), data.weight[rows]
         if isinstance(data.y, WeightedTargets):
-            weights = [data.weight_of(place)[rows] for place in range(data.y.share.shape[1])]
+            weights = [data.get_weight(place)[rows] for place in range(data.y.share.shape[1])]
             weight = tree.pack_sequence_as(y, weights)
         self.add(y, weight, predictions)
 
@@ -68,8 +68,8 @@ class RunningMetrics:
         values_by_name: dict[str, list[float]] = {}
         for compiled in self._compiled:
             for metric in compiled.metrics:
-                metric.name = _base_name(metric)
-                self.directions[metric.name] = metric_direction(metric)
+                metric.name = _get_base_name(metric)
+                self.directions[metric.name] = get_metric_direction(metric)
             for name, value in compiled.result().items():
                 values_by_name.setdefault(name, []).append(float(np.asarray(value).mean()))
             compiled.reset_state()
@@ -77,7 +77,7 @@ class RunningMetrics:
         return {name: np.where(lost, np.nan, values) for name, values in values_by_name.items()}
 
 
-def metrics_of(template: Template, data: Data, held_out: np.ndarray, predictions: Any) -> dict[str, np.ndarray]:
+def compute_metrics(template: Template, data: Data, held_out: np.ndarray, predictions: Any) -> dict[str, np.ndarray]:
     """Return the compiled metrics per strength, each (S,), by the name in Keras.
 
     Args:
@@ -91,14 +91,14 @@ def metrics_of(template: Template, data: Data, held_out: np.ndarray, predictions
     return metrics.result()
 
 
-def _base_name(metric: keras.metrics.Metric) -> str:
+def _get_base_name(metric: keras.metrics.Metric) -> str:
     """Return the name of a metric without the suffix "_1", "_2", ... by which Keras makes default names unique."""
     numbered = re.fullmatch(r"(.+)_\d+", metric.name)
     class_name = type(metric).__name__.lower()
     return numbered[1] if numbered and numbered[1].replace("_", "") == class_name else metric.name
 
 
-def null_scores(
+def compute_null_scores(
     template: Template,
     data: Data,
     objective: Objective,
@@ -122,25 +122,27 @@ def null_scores(
         groups: Groups of the held-out rows, (m,), or None.
     """
     one = tree.map_structure(lambda value: value[:, 0], outputs)
-    constants = [null_predictions(data, objective, rows, one) for rows in folds.train]
+    constants = [compute_null_predictions(data, objective, rows, one) for rows in folds.train]
     held = folds.held_out_rows
     are_finite = [bool(np.isfinite(leaf).all()) for leaf in tree.flatten(constants[0])]
     if not all(are_finite[term.place] for term in objective.terms):
-        return no_null_scores(len(folds.train), len(held))
-    rows, fold = _by_rows(folds)
+        return make_empty_null_scores(len(folds.train), len(held))
+    rows, fold = _sort_held_out_rows(folds)
     predictions = tree.map_structure(lambda value, *each: np.stack(each)[fold].astype(value.dtype), one, *constants)
-    losses = constant_losses(data, objective, rows, predictions, target)
+    losses = compute_constant_losses(data, objective, rows, predictions, target)
     counts = [(fold == f) & (data.weight[rows] > 0) for f in range(len(folds.train))]
     fold_loss = np.array([np.average(losses[each], weights=data.weight[rows[each]]) for each in counts])
     fold_weight = [data.weight[part].sum() for part in folds.held_out]
     mean, se = summarise(fold_loss[:, None], fold_weight, repeats=folds.repeats, overlap=folds.overlap)
-    row_loss = mean_by_rows(losses, rows)
+    row_loss = average_by_rows(losses, rows)
     if len(fold_loss) == 1:
-        se = row_se(row_loss[:, None], data.weight[held], groups)
+        se = compute_row_se(row_loss[:, None], data.weight[held], groups)
     metrics = {}
     if all(are_finite):
-        whole = tree.map_structure(lambda value, *each: mean_constant(each, len(held), value.dtype), one, *constants)
-        metrics = metrics_of(template, data, held, whole)
+        whole = tree.map_structure(
+            lambda value, *each: compute_mean_constant(each, len(held), value.dtype), one, *constants
+        )
+        metrics = compute_metrics(template, data, held, whole)
     return {
         "null_loss": float(mean[0]),
         "null_se": float(se[0]),
@@ -150,13 +152,13 @@ def null_scores(
     }
 
 
-def mean_constant(constants: Sequence[np.ndarray], n_rows: int, dtype: Any) -> np.ndarray:
+def compute_mean_constant(constants: Sequence[np.ndarray], n_rows: int, dtype: Any) -> np.ndarray:
     """Return the mean of the constants of all folds, each (...), as predictions for rows, (n_rows, 1, ...)."""
     mean = np.mean(constants, axis=0).astype(dtype)
     return np.broadcast_to(mean, (n_rows, 1, *mean.shape))
 
 
-def no_null_scores(n_folds: int, n_rows: int) -> dict[str, Any]:
+def make_empty_null_scores(n_folds: int, n_rows: int) -> dict[str, Any]:
     """Return the scores without a best constant."""
     return {
         **{"null_loss": math.nan, "null_se": math.nan, "null_metrics": {}},
@@ -164,17 +166,17 @@ def no_null_scores(n_folds: int, n_rows: int) -> dict[str, Any]:
     }
 
 
-def constant_losses(
+def compute_constant_losses(
     data: Data, objective: Objective, rows: np.ndarray, predictions: Any, target: TargetUnits | None
 ) -> np.ndarray:
     """Return the losses of predictions, a tree of (m, ...), for rows (m,) of the data, (m,)."""
     ours = tree.map_structure(lambda value: value[None, None], predictions)
-    losses = objective.rows(take(data.y, rows[None]), ours, data.weight[rows][None])
+    losses = objective.compute_row_losses(take(data.y, rows[None]), ours, data.weight[rows][None])
     losses = np.asarray(losses).reshape(-1) / (1.0 if target is None else target.reference**2)
     return losses.astype(np.float64)
 
 
-def _by_rows(folds: Folds) -> tuple[np.ndarray, np.ndarray]:
+def _sort_held_out_rows(folds: Folds) -> tuple[np.ndarray, np.ndarray]:
     """Return the held-out rows in ascending order, each once for every fold that holds it out, and these folds."""
     rows = np.concatenate(folds.held_out)
     fold = np.repeat(np.arange(len(folds.held_out)), [len(part) for part in folds.held_out])
@@ -182,7 +184,7 @@ def _by_rows(folds: Folds) -> tuple[np.ndarray, np.ndarray]:
     return rows[order], fold[order]
 
 
-def mean_by_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def average_by_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Average values over equal, neighbouring rows."""
     _, first, times = np.unique(rows, return_index=True, return_counts=True)
     times = times.astype(values.dtype).reshape(-1, *[1] * (values.ndim - 1))

@@ -9,17 +9,17 @@ import numpy as np
 from keras import ops, tree
 
 from shrinkage._data._data import WeightedTargets
-from shrinkage._host._compiled import CompileLoss, flat_losses, get_loss
+from shrinkage._host._compiled import CompileLoss, get_loss, list_flat_losses
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._losses import (
-    batch_losses,
     check_compilable,
+    compute_batch_losses,
+    compute_keras_row_losses,
+    get_loss_name,
     is_classification,
     is_listed,
     mixes_rows,
-    name_of,
-    resolve,
-    row_losses,
+    resolve_loss,
 )
 
 
@@ -41,7 +41,7 @@ class Objective:
     """The sum over outputs of weight times loss."""
 
     terms: tuple[OutputLoss, ...]
-    weighted: bool = False
+    has_weights: bool = False
     """Whether the rows have different sample weights."""
 
     @property
@@ -60,15 +60,15 @@ class Objective:
         (term, *others) = self.terms
         return None if others or term.weight != 1 else term.loss
 
-    def term_of(self, place: int) -> OutputLoss | None:
+    def find_term(self, place: int) -> OutputLoss | None:
         """Return the term of an output, or None if it has no loss."""
         return next((term for term in self.terms if term.place == place), None)
 
-    def classification_output(self) -> int | None:
+    def find_classification_output(self) -> int | None:
         """Return the index of the first output with a classification loss, or None."""
         return next((term.place for term in self.terms if is_classification(term.loss)), None)
 
-    def per_member(self, *, include_listed: bool = True) -> "Objective":
+    def as_per_member(self, *, include_listed: bool = True) -> "Objective":
         """Return the same objective with losses that are called once per member, as Keras calls them.
 
         Args:
@@ -77,7 +77,7 @@ class Objective:
         terms = (replace(t, by_rows=t.by_rows and not include_listed and is_listed(t.loss)) for t in self.terms)
         return replace(self, terms=tuple(terms))
 
-    def rows(self, y: Any, predictions: Any, weight: Any) -> Any:
+    def compute_row_losses(self, y: Any, predictions: Any, weight: Any) -> Any:
         """Return the objective per row, (f, s, batch); the mean weighted by `weight` is the objective on the batch.
 
         A loss that mixes rows is divided equally among the rows of the batch.
@@ -97,13 +97,13 @@ class Objective:
             if term.by_rows:
                 if len(output.shape) == 3 and is_listed(term.loss):  # an output without an axis of units
                     output = ops.expand_dims(output, -1)
-                share = row_losses(term.loss, target, output)
+                share = compute_keras_row_losses(term.loss, target, output)
                 if part is not None:
                     part = ops.cast(ops.expand_dims(part, 1), share.dtype)
                     share = ops.where(part > 0, share, 0) * part  # 0 for an infinite loss at weight 0
             else:
                 counts = weight if part is None else weight * part
-                whole = batch_losses(term.loss, target, output, counts if self.weighted else None)
+                whole = compute_batch_losses(term.loss, target, output, counts if self.has_weights else None)
                 mean = ops.expand_dims(ops.mean(weight, axis=-1), -1)
                 share = ops.expand_dims(ops.divide_no_nan(whole, ops.cast(mean, whole.dtype)), -1)
             total = total + term.weight * ops.cast(share, self.dtype)
@@ -136,13 +136,13 @@ def make_objective(
         raise ValueError(f"`loss` or `loss_weights` does not fit the model's outputs. Keras says: {error}") from error
     places = tree.pack_sequence_as(predictions, list(range(len(outputs))))
     terms = []
-    for path, compiled_loss, weight in flat_losses(compiled):
+    for path, compiled_loss, weight in list_flat_losses(compiled):
         place = _follow(places, path)
         if tree.is_nested(place) or any(term.place == place for term in terms):
             raise ValueError(f"`loss` must have one loss per output. Received: {loss!r}.")
         if leaves[place] is None:
             raise ValueError(f"{labels[place]} must be given, because the output has a loss. Received: None.")
-        output_loss = resolve(compiled_loss)
+        output_loss = resolve_loss(compiled_loss)
         by_rows = is_listed(output_loss) or not _mixes(output_loss, leaves[place], outputs[place])
         if not is_listed(output_loss):
             check_compilable(output_loss, leaves[place], outputs[place])
@@ -152,16 +152,16 @@ def make_objective(
     return Objective(tuple(terms))
 
 
-def loss_name(loss: Any) -> str:
+def get_compiled_loss_name(loss: Any) -> str:
     """Return the snake-case name of the argument `loss` of `compile`; "loss" if the outputs have different losses."""
     names = set()
     for leaf in tree.flatten(loss):
         if leaf is not None:
-            names.add(name_of(resolve(get_loss(leaf, *[np.zeros((1, 2))] * 2))))
+            names.add(get_loss_name(resolve_loss(get_loss(leaf, *[np.zeros((1, 2))] * 2))))
     return names.pop() if len(names) == 1 else "loss"
 
 
-def from_logits(loss: Any) -> bool:
+def takes_logits(loss: Any) -> bool:
     """Return whether a loss in the argument `loss` of `compile` takes predictions as logits, not as probabilities."""
     losses = [leaf for leaf in tree.flatten(loss) if isinstance(leaf, keras.losses.Loss)]
     return any(bool(leaf.get_config().get("from_logits")) for leaf in losses)
@@ -187,9 +187,10 @@ def _mixes(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> b
         raise
     except Exception as error:
         raise ValueError(
-            f"`loss` ({name_of(loss)}) failed on the first rows: {error}. Received: targets of shape {y.shape} for "
+            f"`loss` ({get_loss_name(loss)}) failed on the first rows: {error}. Received: targets of shape {y.shape} "
+            "for "
             f"an output of shape {predictions.shape}."
         ) from error
     if tuple(value.shape) != ():
-        raise ValueError(f"`loss` ({name_of(loss)}) must return a scalar. Received: shape {tuple(value.shape)}.")
+        raise ValueError(f"`loss` ({get_loss_name(loss)}) must return a scalar. Received: shape {tuple(value.shape)}.")
     return True

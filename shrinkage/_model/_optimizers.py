@@ -6,27 +6,27 @@ import keras
 import numpy as np
 from keras import ops
 
-from shrinkage._host._optimizers import rate_of
+from shrinkage._host._optimizers import get_rate
 from shrinkage._penalties._steps import check_proximal
 
-ELEMENTWISE = (
+ELEMENTWISE_OPTIMIZERS = (
     "SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Lion", "Adagrad", "Adadelta", "Adamax", "Ftrl",
     "ScheduleFreeAdamW",  # from Keras 3.14 on
 )  # fmt: skip
 """Optimizers with elementwise steps, which are exact on stacked members."""
 
-PER_MEMBER = ("Adafactor", "Lamb", "Muon")
+PER_MEMBER_OPTIMIZERS = ("Adafactor", "Lamb", "Muon")
 """Optimizers whose step depends on the whole weight array. The step is computed for each member separately."""
 
 
-def check_optimizer(optimizer: Any, proximal: bool) -> None:
-    """Check that an optimizer is supported for members trained together, and for proximal steps if `proximal`.
+def check_cohort_optimizer(optimizer: Any, is_proximal: bool) -> None:
+    """Check that an optimizer is supported for members trained together, and for proximal steps if `is_proximal`.
 
     Raises:
         ValueError: If it is not. The message shows an alternative.
     """
     name = type(optimizer).__name__
-    names = [each for each in (*ELEMENTWISE, *PER_MEMBER) if hasattr(keras.optimizers, each)]
+    names = [each for each in (*ELEMENTWISE_OPTIMIZERS, *PER_MEMBER_OPTIMIZERS) if hasattr(keras.optimizers, each)]
     if type(optimizer) not in [getattr(keras.optimizers, each) for each in names]:
         raise ValueError(
             f"`model` must be compiled with one of {', '.join(names)}, whose steps are known to be right for each "
@@ -34,7 +34,7 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
             f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
             f"    model.fit(x, y, epochs=20)"
         )
-    rate = rate_of(optimizer)
+    rate = get_rate(optimizer)
     if callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(
             "The optimizer's `learning_rate` must be a number or a keras.optimizers.schedules schedule. "
@@ -45,14 +45,15 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
         if getattr(optimizer, option, None):
             raise ValueError(
                 f"The optimizer already decays the weights ({option}={getattr(optimizer, option)}), beside the "
-                f"penalty. Compile the model with keras.optimizers.{_without_decay(name)}. For a path of weight decays "
+                f"penalty. Compile the model with keras.optimizers.{_suggest_without_decay(name)}. For a path of "
+                "weight decays "
                 f"say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
             )
-    if proximal:
+    if is_proximal:
         check_proximal(optimizer)
 
 
-def _without_decay(name: str) -> str:
+def _suggest_without_decay(name: str) -> str:
     by_default = {
         "AdamW": "AdamW(..., weight_decay=0.0), or with keras.optimizers.Adam",
         "Muon": "Muon(..., weight_decay=0.0, adam_weight_decay=0.0)",
@@ -60,10 +61,10 @@ def _without_decay(name: str) -> str:
     return by_default.get(name, f"{name}(...)")
 
 
-_SAMPLED = 1000  # the maximum number of calls of a schedule; a call takes a fraction of a millisecond
+_MAX_SAMPLES = 1000  # the maximum number of calls of a schedule; a call takes a fraction of a millisecond
 
 
-def learning_rates(optimizer: Any, steps: int) -> tuple[float, float]:
+def summarise_learning_rates(optimizer: Any, steps: int) -> tuple[float, float]:
     """Return the sum and the maximum of the learning rates over a number of steps.
 
     A long schedule is sampled at evenly spaced steps. With gradient accumulation only the steps that update the weights
@@ -71,16 +72,16 @@ def learning_rates(optimizer: Any, steps: int) -> tuple[float, float]:
 
     Example:
         >>> decay = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.125])
-        >>> learning_rates(keras.optimizers.SGD(decay), steps=4)
+        >>> summarise_learning_rates(keras.optimizers.SGD(decay), steps=4)
         (1.25, 0.5)
     """
     every = optimizer.gradient_accumulation_steps or 1
     updates = np.arange(every - 1, steps, every)
     if not len(updates):
         return 0.0, 0.0
-    rate = rate_of(optimizer)
+    rate = get_rate(optimizer)
     if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return float(rate) * len(updates), float(rate)
-    sample = updates[np.linspace(0, len(updates) - 1, min(len(updates), _SAMPLED)).astype(int)]
+    sample = updates[np.linspace(0, len(updates) - 1, min(len(updates), _MAX_SAMPLES)).astype(int)]
     rates = [float(rate(ops.convert_to_tensor(step, optimizer.iterations.dtype))) for step in sample]
     return float(np.mean(rates)) * len(updates), max(rates)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from shrinkage._data._statistics import LARGEST, column_statistics
+from shrinkage._data._statistics import LARGEST, compute_column_statistics
 
 
 @keras.saving.register_keras_serializable("shrinkage")
@@ -35,26 +35,26 @@ class TableNormalization(keras.layers.Layer):
         """The variables: lower bounds, upper bounds, means and standard deviations."""
         return [self.low, self.high, self.mean, self.deviation]
 
-    def fitted(self, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
+    def compute_statistics(self, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the statistics of rows (n, d) with weights (n,)."""
-        return column_statistics(x, weight, self.clip)
+        return compute_column_statistics(x, weight, self.clip)
 
     def call(self, inputs: Any) -> Any:
         """Return standardised numbers, (n, d)."""
-        return standardise(inputs, *self.statistics)
+        return standardize_columns(inputs, *self.statistics)
 
     def as_keras(self) -> keras.Model:
         """Return the same computation, with the statistics as constants, by layers and operations of Keras."""
         inputs = keras.Input(self.low.shape)
         statistics = map(ops.convert_to_numpy, self.statistics)
-        return keras.Model(inputs, standardise(inputs, *statistics), name=self.name)
+        return keras.Model(inputs, standardize_columns(inputs, *statistics), name=self.name)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the class."""
         return {**super().get_config(), "clip": self.clip}
 
 
-def standardise(x: Any, low: Any, high: Any, mean: Any, deviation: Any) -> Any:
+def standardize_columns(x: Any, low: Any, high: Any, mean: Any, deviation: Any) -> Any:
     """Return (clip(x) - mean) / deviation, and 0 where `x` is NaN."""
     clipped = ops.minimum(ops.maximum(ops.nan_to_num(x), low), high)  # filled first, because NaN is not ordered
     return ops.where(ops.isnan(x), 0.0, (clipped - mean) / deviation)

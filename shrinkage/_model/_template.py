@@ -10,21 +10,21 @@ import numpy as np
 from keras import tree
 
 from shrinkage._data._untrusted import check_model_file
-from shrinkage._host._compiled import CompileMetrics, given_loss_weights, given_metrics
-from shrinkage._host._layers import sublayers
-from shrinkage._host._optimizers import rate_of
-from shrinkage._host._random import random_state
-from shrinkage._model._clone import clone, shapes_of
-from shrinkage._model._lookups import front_of, rest_of
-from shrinkage._model._objective import Objective, from_logits, loss_name, make_objective
+from shrinkage._host._compiled import CompileMetrics, get_compile_loss_weights, get_compile_metrics
+from shrinkage._host._layers import list_sublayers
+from shrinkage._host._optimizers import get_rate
+from shrinkage._host._random import keep_random_state
+from shrinkage._model._clone import clone, list_variable_shapes
+from shrinkage._model._lookups import make_front_model, make_rest_model
+from shrinkage._model._objective import Objective, get_compiled_loss_name, make_objective, takes_logits
 from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._weights._carried import remove_regularizers
 from shrinkage._weights._first_call import create_weights
-from shrinkage._weights._kinds import custom_objects
+from shrinkage._weights._kinds import collect_custom_objects
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, of computations
 
-OWN_LAYERS = {"shrinkage>TableNormalization": TableNormalization}  # in models of tables
+PACKAGE_LAYERS = {"shrinkage>TableNormalization": TableNormalization}  # in models of tables
 
 
 class Template:
@@ -55,9 +55,9 @@ class Template:
         self._source, self._plain = source, without_regularizers
         self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
         whole = self._clone()
-        rest = rest_of(whole)
+        rest = make_rest_model(whole)
         self.network = whole if rest is None else rest
-        self.front = None if rest is None else front_of(source)
+        self.front = None if rest is None else make_front_model(source)
         for copied, original in zip(self.network.variables, source.variables, strict=True):
             copied.assign(original)  # `set_weights` would leave out the states of random layers
             if original.constraint is not None and copied.constraint is None:
@@ -77,19 +77,19 @@ class Template:
         """The user's model, which never changes. The variables have the same order as those of `network`."""
         return self._source
 
-    def trained_part(self, model: keras.Model) -> keras.Model:
+    def get_trained_part(self, model: keras.Model) -> keras.Model:
         """Return the part of a copy or of the caller's model that has the inputs of the network."""
-        return model if self.front is None else rest_of(model) or model
+        return model if self.front is None else make_rest_model(model) or model
 
     @property
     def loss_name(self) -> str:
         """The snake-case name of the loss, as in `keras.losses`; "loss" if the outputs have different losses."""
-        return loss_name(self._source.loss)
+        return get_compiled_loss_name(self._source.loss)
 
     @property
     def from_logits(self) -> bool:
         """Whether a compiled loss takes predictions as logits, and not as probabilities."""
-        return from_logits(self._source.loss)
+        return takes_logits(self._source.loss)
 
     @property
     def trained_places(self) -> list[int]:
@@ -114,7 +114,7 @@ class Template:
     @property
     def has_schedule(self) -> bool:
         """Whether the learning rate follows a schedule."""
-        return isinstance(rate_of(self.optimizer), keras.optimizers.schedules.LearningRateSchedule)
+        return isinstance(get_rate(self.optimizer), keras.optimizers.schedules.LearningRateSchedule)
 
     @property
     def is_function(self) -> bool:
@@ -134,16 +134,16 @@ class Template:
     @property
     def custom_objects(self) -> dict[str, Any]:
         """The custom classes and functions of the model and the layers in it, by name."""
-        return custom_objects(self._source)
+        return collect_custom_objects(self._source)
 
-    def objective(self, y: Any, predictions: Any, labels: Sequence[str]) -> Objective:
+    def make_objective(self, y: Any, predictions: Any, labels: Sequence[str]) -> Objective:
         """Return the objective of the compiled model; see `make_objective`."""
         names = getattr(self._source, "output_names", None)
-        return make_objective(self._source.loss, given_loss_weights(self._source), names, y, predictions, labels)
+        return make_objective(self._source.loss, get_compile_loss_weights(self._source), names, y, predictions, labels)
 
-    def metrics(self) -> Any:
+    def make_metrics(self) -> Any:
         """Return new instances of the compiled metrics as a `CompileMetrics`, or None without metrics."""
-        metrics, weighted = (tree.map_structure(_copy_metric, part) for part in given_metrics(self._source))
+        metrics, weighted = (tree.map_structure(_copy_metric, part) for part in get_compile_metrics(self._source))
         if not (metrics or weighted):
             return None
         return CompileMetrics(metrics, weighted, output_names=getattr(self._source, "output_names", None))
@@ -151,27 +151,27 @@ class Template:
     @property
     def metric_names(self) -> list[str]:
         """The names or classes of the compiled metrics."""
-        found = tree.flatten(given_metrics(self._source))
+        found = tree.flatten(get_compile_metrics(self._source))
         return [each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__) for each in found]
 
-    def fresh_values(self, key: Sequence[int]) -> list[np.ndarray]:
+    def make_fresh_values(self, key: Sequence[int]) -> list[np.ndarray]:
         """Return values of all variables, with new draws from the initializers for trainable variables.
 
         Args:
             key: The seed of the draw, such as (seed, fold). Equal keys give equal values.
         """
         if tuple(key) not in self._drawn:
-            with random_state(key):
+            with keep_random_state(key):
                 model = self._clone()
             pairs = zip(model.variables, self.network.variables, strict=True)
             self._drawn[tuple(key)] = [_to_numpy(new if source.trainable else source) for new, source in pairs]
         return self._drawn[tuple(key)]
 
-    def source_values(self) -> list[np.ndarray]:
+    def get_source_values(self) -> list[np.ndarray]:
         """Return the values of all variables of the user's model."""
         return [_to_numpy(variable) for variable in self.network.variables]
 
-    def evidence_of_training(self, seed: int) -> str | None:
+    def find_training_evidence(self, seed: int) -> str | None:
         """Return a clause that says why the user's model appears trained or loaded, or None if it does not.
 
         The evidence is a step of the optimizer, a weight that differs from a constant initializer (biases, gains), a
@@ -182,17 +182,17 @@ class Template:
         """
         if int(self._source.optimizer.iterations) > 0:
             return f"the optimizer has taken {int(self._source.optimizer.iterations)} steps"
-        first, second = self.fresh_values((seed, 0)), self.fresh_values((seed, 1))
-        for variable, value, a, b in zip(self.network.variables, self.source_values(), first, second, strict=True):
+        first, second = self.make_fresh_values((seed, 0)), self.make_fresh_values((seed, 1))
+        for variable, value, a, b in zip(self.network.variables, self.get_source_values(), first, second, strict=True):
             if variable.trainable and not _may_be_initial(value, a, b):
                 return f"{variable.path} does not come from the initializer"
-        for layer in sublayers(self.network):
+        for layer in list_sublayers(self.network):
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
                 if np.any(_to_numpy(layer.moving_mean)):
                     return f"the moving average {layer.moving_mean.path} is not 0"
         return None
 
-    def model(self, weights: Sequence[np.ndarray]) -> keras.Model:
+    def make_model(self, weights: Sequence[np.ndarray]) -> keras.Model:
         """Return a new compiled Keras model with the given values of all variables and a new optimizer.
 
         Args:
@@ -202,11 +202,11 @@ class Template:
         for variable, value in zip(model.variables, weights, strict=True):
             variable.assign(value)
         _finalize(model)
-        metrics, weighted = given_metrics(self._source)
+        metrics, weighted = get_compile_metrics(self._source)
         model.compile(
-            optimizer=fresh_optimizer(self._source.optimizer),
+            optimizer=make_fresh_optimizer(self._source.optimizer),
             loss=self._source.loss,
-            loss_weights=given_loss_weights(self._source),
+            loss_weights=get_compile_loss_weights(self._source),
             metrics=tree.map_structure(_copy_metric, metrics),
             weighted_metrics=tree.map_structure(_copy_metric, weighted),
         )
@@ -215,7 +215,7 @@ class Template:
 
     def save(self, file: str | Path) -> None:
         """Save the template as a `.keras` file."""
-        self.model(self.source_values()).save(file)
+        self.make_model(self.get_source_values()).save(file)
 
     @classmethod
     def load(
@@ -230,8 +230,8 @@ class Template:
             options: Keyword arguments of `Template`.
         """
         check_model_file(Path(file))
-        with random_state():
-            model: Any = keras.models.load_model(file, {**OWN_LAYERS, **(scope or {})}, safe_mode=True)
+        with keep_random_state():
+            model: Any = keras.models.load_model(file, {**PACKAGE_LAYERS, **(scope or {})}, safe_mode=True)
             if name is not None:
                 model.name = name
             return cls(model, **options)
@@ -240,7 +240,7 @@ class Template:
         """Pickle a copy of the user's model, with an optimizer that is built: Keras warns when it reads another."""
         if self.is_function and self.network.compiled:
             self.network.optimizer.build(self.network.trainable_variables)
-        return {**self.__dict__, "_source": self.model(self.source_values())}
+        return {**self.__dict__, "_source": self.make_model(self.get_source_values())}
 
     def _call_function(self) -> keras.Model:
         build: Any = self._build
@@ -253,7 +253,7 @@ class Template:
                 f"`model` is a function and is called without arguments. Received: a function with required arguments "
                 f"({error}). Say lambda: function(...) with the arguments."
             ) from error
-        with random_state():
+        with keep_random_state():
             model = build()
         if not isinstance(model, keras.Model):
             raise TypeError(f"`model` is a function and must return a keras.Model. Received: {type(model).__name__}.")
@@ -267,13 +267,13 @@ class Template:
             model = self._copy()
         else:
             model = self._call_function()
-            _check_same(model, self._source)
+            _check_same_architecture(model, self._source)
         remove_regularizers(model, None if self._plain else self._source)
         return model
 
     def _copy(self) -> keras.Model:
         try:
-            with random_state():
+            with keep_random_state():
                 return clone(self._source)
         except ValueError as error:
             raise ValueError(
@@ -282,15 +282,15 @@ class Template:
             ) from error
 
 
-def fresh_optimizer(optimizer: Any) -> Any:
+def make_fresh_optimizer(optimizer: Any) -> Any:
     """Return a new optimizer with the same configuration, without state; a learning rate schedule is shared."""
-    return type(optimizer).from_config(configuration(optimizer))
+    return type(optimizer).from_config(get_optimizer_config(optimizer))
 
 
-def configuration(optimizer: Any) -> dict[str, Any]:
+def get_optimizer_config(optimizer: Any) -> dict[str, Any]:
     """Return the configuration of an optimizer, with a schedule as an object: its class may not be registered."""
     config = optimizer.get_config()
-    if isinstance(rate := rate_of(optimizer), keras.optimizers.schedules.LearningRateSchedule):
+    if isinstance(rate := get_rate(optimizer), keras.optimizers.schedules.LearningRateSchedule):
         config["learning_rate"] = rate
     return config
 
@@ -321,23 +321,26 @@ def _check_model(model: keras.Model) -> None:
     _check_layers(model, name)
 
 
-def _check_same(model: keras.Model, first: keras.Model) -> None:
+def _check_same_architecture(model: keras.Model, first_model: keras.Model) -> None:
     """Refuse a function that returns models of different architectures, or models with shared weights."""
-    if {id(variable) for variable in model.variables} & {id(variable) for variable in first.variables}:
+    if {id(variable) for variable in model.variables} & {id(variable) for variable in first_model.variables}:
         raise ValueError(
             "`model` is a function and must build a new model at each call. Received: two models that share weights. "
             "Create all layers inside the function, or give the model instead of the function."
         )
-    variables, expected = ((shapes_of(part), [v.trainable for v in part.variables]) for part in (model, first))
+    variables, expected = (
+        (list_variable_shapes(part), [v.trainable for v in part.variables]) for part in (model, first_model)
+    )
     if variables != expected:
         raise ValueError(
             f"`model` is a function and must return the same architecture at each call. Received: weights of shapes "
-            f"{shapes_of(first)} and then {shapes_of(model)}, or different trainable weights."
+            f"{list_variable_shapes(first_model)} and then {list_variable_shapes(model)}, or different trainable "
+            "weights."
         )
 
 
 def _check_layers(model: keras.Model, name: str) -> None:
-    for layer in (*sublayers(model, itself=False), model):  # the layer is named, and not the model around it
+    for layer in (*list_sublayers(model, include_self=False), model):  # the layer is named, and not the model around it
         policy = layer.dtype_policy
         if layer.variables and (policy.variable_dtype, policy.compute_dtype) not in _PRECISIONS:
             raise ValueError(
@@ -365,7 +368,7 @@ def _copy_metric(metric: Any) -> Any:
 
 def _finalize(model: keras.Model) -> None:
     """Call `finalize_state` of Normalization layers, which computes mean and variance from the loaded variables."""
-    for layer in sublayers(model):
+    for layer in list_sublayers(model):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def read_only(value: Any) -> Any:
+def make_read_only(value: Any) -> Any:
     """Replace arrays, also in tuples and dictionaries, by read-only views; the caller's arrays do not change."""
     if isinstance(value, np.ndarray):
         value = value.view()
         value.setflags(write=False)
     elif type(value) is tuple:
-        value = tuple(read_only(item) for item in value)
+        value = tuple(make_read_only(item) for item in value)
     elif type(value) is dict:
-        value = {key: read_only(item) for key, item in value.items()}
+        value = {key: make_read_only(item) for key, item in value.items()}
     return value

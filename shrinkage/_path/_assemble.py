@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from shrinkage._cohort._initial import initial_values, origins
+from shrinkage._cohort._initial import list_origins, make_initial_values
 from shrinkage._data._data import ALL_ROWS, take
-from shrinkage._model._metrics import metrics_of, null_scores
-from shrinkage._model._stored_null import stored_null_scores
+from shrinkage._model._metrics import compute_metrics, compute_null_scores
+from shrinkage._model._stored_null import compute_stored_null_scores
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 from shrinkage._plan._any_runner import AnyRunner
@@ -17,11 +17,11 @@ from shrinkage._problem._problem import Problem
 from shrinkage._search._search import Outcome
 
 
-def assemble(runner: AnyRunner, outcome: Outcome, *, seconds: float, notes: Sequence[str] = ()) -> Path:
+def assemble_path(runner: AnyRunner, outcome: Outcome, *, seconds: float, notes: Sequence[str] = ()) -> Path:
     """Return the path: losses and predictions of the folds, and weights of the models trained on all rows."""
     problem, scores = runner.problem, outcome.scores
     training, folds = problem.training, problem.folds
-    predictions = _own_structure(scores.predictions)
+    predictions = _freeze_structure(scores.predictions)
     return Path(
         lams=outcome.lams,
         cv_loss=scores.cv_loss,
@@ -31,7 +31,7 @@ def assemble(runner: AnyRunner, outcome: Outcome, *, seconds: float, notes: Sequ
         epochs=outcome.epochs,
         predictions=predictions,
         row_loss=scores.row_loss,
-        status=_status(problem, outcome, scores.diverged),
+        status=_make_statuses(problem, outcome, scores.diverged),
         template=training.template,
         loss_name=training.template.loss_name,
         penalty=training.penalty,
@@ -48,41 +48,41 @@ def assemble(runner: AnyRunner, outcome: Outcome, *, seconds: float, notes: Sequ
         lam_model=problem.lam_model,
         solver=problem.solver,
         budget=None if problem.rung is None else problem.rung.budget,
-        **_all_rows(problem, outcome),
-        **_held_out(problem, outcome),
+        **_compute_all_rows_fields(problem, outcome),
+        **_compute_held_out_fields(problem, outcome),
     )
 
 
-def _held_out(problem: Problem, outcome: Outcome) -> dict[str, Any]:
+def _compute_held_out_fields(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     """Return the fields of a path about the held-out rows, or about a sample of them if the rows are on disk."""
     training, predictions, target = problem.training, outcome.scores.predictions, problem.target
-    template, data, objective, stored = training.template, training.data, training.objective, problem.stored
+    template, data, objective, stored = training.template, training.data, training.objective, problem.stored_rows
     rows = problem.held_out_rows
     if stored is None:
-        metrics = metrics_of(template, data, rows, predictions)
-        null = null_scores(template, data, objective, problem.folds, predictions, target, problem.row_groups)
+        metrics = compute_metrics(template, data, rows, predictions)
+        null = compute_null_scores(template, data, objective, problem.folds, predictions, target, problem.row_groups)
     else:
         metrics = {name: values[0] for name, values in outcome.scores.metrics.items()}
-        null = stored_null_scores(
+        null = compute_stored_null_scores(
             template, stored, data, objective, problem.folds, predictions, target, problem.row_groups
         )
-    targets = take(data.targets, rows) if stored is None else stored.sample_targets()
+    targets = take(data.targets, rows) if stored is None else stored.read_sample_targets()
     leaves = tree.flatten(targets)
     with_loss = {term.place for term in objective.terms}
     targets = tree.pack_sequence_as(targets, [leaf if i in with_loss else None for i, leaf in enumerate(leaves)])
     return {
-        **{"held_out_rows": rows, "row_weight": problem.row_weight, "targets": _own_structure(targets)},
+        **{"held_out_rows": rows, "row_weight": problem.row_weight, "targets": _freeze_structure(targets)},
         **{"metrics": metrics, **null, "groups": problem.row_groups},
     }
 
 
-def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
+def _compute_all_rows_fields(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     """Return the fields of a path about the models trained on all rows; NaN where no model was trained."""
     groups, models = not problem.training.penalty.elementwise, outcome.models
     status = np.full(len(outcome.lams), Status.NOT_TRAINED if models else Status.SKIPPED, dtype=object)
     diverged = np.zeros(len(outcome.lams), bool)
     diverged[list(models)] = [model.diverged for model in models.values()]
-    status[list(models)] = _status(problem, outcome, diverged)[list(models)]
+    status[list(models)] = _make_statuses(problem, outcome, diverged)[list(models)]
 
     def spread(numbers: Any) -> np.ndarray:
         """Return numbers of the models by strength."""
@@ -93,22 +93,24 @@ def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
         return found
 
     values = [models[index].values for index in models]
-    penalised = _penalised_values(problem, values)
+    penalised = _select_penalised_values(problem, values)
     return {
-        "norm": spread(_norms(problem, penalised) if models else []),
+        "norm": spread(_compute_norms(problem, penalised) if models else []),
         "nonzero": spread([sum(int(np.count_nonzero(w)) for w in member) for member in penalised]),
-        "zero_groups": spread(_zero_groups(problem, penalised)) if groups else None,
+        "zero_groups": spread(_count_zero_groups(problem, penalised)) if groups else None,
         "full_status": status,
         "weights": tuple(np.stack(value) for value in zip(*values, strict=True)),
     }
 
 
-def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
+def _compute_norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
     """Return the Euclidean norm of the penalised weights for each strength, or their distance from the origins."""
     training = problem.training
     rows, number = [problem.rows_of_x], [ALL_ROWS]
-    (first,) = initial_values(training.template, training.data, rows, number, seed=training.seed, init=training.init)
-    (origin,) = origins(training.penalty.toward, training.template, [first])
+    (first,) = make_initial_values(
+        training.template, training.data, rows, number, seed=training.seed, init=training.init
+    )
+    (origin,) = list_origins(training.penalty.toward, training.template, [first])
     drawn = [0.0] * len(training.terms) if origin is None else [value[0] for value in origin]
     drawn = [value for value, term in zip(drawn, training.terms, strict=True) if term is not None]
     squares = [
@@ -118,18 +120,18 @@ def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
     return np.sqrt(squares)
 
 
-def _zero_groups(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
+def _count_zero_groups(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
     groups = [term.penalty for term in problem.training.terms if term is not None]
     return np.array([sum(g.zero_groups(w) for g, w in zip(groups, member, strict=True)) for member in penalised])
 
 
-def _own_structure(values: Any) -> Any:
+def _freeze_structure(values: Any) -> Any:
     """Return an array for a single output, or a structure with tuples in place of lists: a path is immutable."""
     leaves = tree.flatten(values)
     return leaves[0] if len(leaves) == 1 else tree.lists_to_tuples(values)
 
 
-def _status(problem: Problem, outcome: Outcome, diverged: np.ndarray) -> np.ndarray:
+def _make_statuses(problem: Problem, outcome: Outcome, diverged: np.ndarray) -> np.ndarray:
     """Return the statuses of members, (..., S), some of which diverged."""
     lost = np.full(len(outcome.lams), Status.DIVERGED, dtype=object)
     if problem.solver == "exact":
@@ -139,7 +141,7 @@ def _status(problem: Problem, outcome: Outcome, diverged: np.ndarray) -> np.ndar
     return statuses
 
 
-def _penalised_values(problem: Problem, values: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+def _select_penalised_values(problem: Problem, values: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
     places = problem.training.template.trained_places
     places = [place for place, on in zip(places, problem.selection.mask, strict=True) if on]
     return [[member[place] for place in sorted(places)] for member in values]

@@ -10,10 +10,10 @@ import numpy as np
 from shrinkage._path._curve import Curve
 
 _DEFAULTS = {"cv": "5", "batch_size": "32", "seed": "0"}
-"""Defaults that `arguments_of` returns too; the others are left out there."""
+"""Defaults that `make_call_arguments` returns too; the others are left out there."""
 
 
-def arguments_of(curve: Curve, plan: Mapping[str, Any], seed: int) -> dict[str, str]:
+def make_call_arguments(curve: Curve, plan: Mapping[str, Any], seed: int) -> dict[str, str]:
     """Return the arguments of the call by name.
 
     In the code `path`, `groups`, `x_val`, `y_val`, and rows or functions under the name of their argument, are
@@ -28,7 +28,7 @@ def arguments_of(curve: Curve, plan: Mapping[str, Any], seed: int) -> dict[str, 
     if not model_penalty and curve.how != curve.penalty.default_how:
         arguments["how"] = f"sh.{curve.how!r}"
     arguments |= {"lams": "path.lams"} if curve.budget is None else {"budget": f"{curve.budget:g}"}
-    arguments |= _split(curve)
+    arguments |= _make_split_arguments(curve)
     if curve.solver == "exact":
         arguments["solver"] = "'exact'"
     else:
@@ -43,7 +43,7 @@ def arguments_of(curve: Curve, plan: Mapping[str, Any], seed: int) -> dict[str, 
     return {**arguments, **plan.get("arguments", {}), "seed": str(seed)}
 
 
-def attach_code(curve: Curve, lam: float, plan: Mapping[str, Any]) -> str:
+def format_attach_call(curve: Curve, lam: float, plan: Mapping[str, Any]) -> str:
     """Return the call of `shrinkage.attach` that penalises a model as the members of a path at a strength.
 
     Args:
@@ -57,7 +57,7 @@ def attach_code(curve: Curve, lam: float, plan: Mapping[str, Any]) -> str:
     return f"shrinkage.attach({', '.join(arguments)})"
 
 
-def without_defaults(curve: Curve, arguments: Mapping[str, str]) -> dict[str, str]:
+def drop_defaults(curve: Curve, arguments: Mapping[str, str]) -> dict[str, str]:
     """Return the arguments without those that `fit` has, or finds, by itself."""
     left = {name: value for name, value in arguments.items() if _DEFAULTS.get(name) != value}
     if curve.n_rows < 32 and left.get("batch_size") == str(curve.n_rows):  # the default is cut to the rows
@@ -77,7 +77,7 @@ def _is_automatic(curve: Curve) -> bool:
     return any(len(grid) > 4 and np.allclose(np.diff(np.log10(grid)), -0.25) for grid in grids)
 
 
-def _split(curve: Curve) -> dict[str, str]:
+def _make_split_arguments(curve: Curve) -> dict[str, str]:
     folds = curve.folds
     if folds.kind.startswith("given"):
         return {"validation_data": "(x_val, y_val)"}

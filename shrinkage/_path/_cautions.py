@@ -5,18 +5,18 @@ import numpy as np
 from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import (
-    convergence_at,
+    assess_convergence_at,
     falls_towards,
     falls_towards_none,
-    far_folds,
+    find_far_folds,
+    find_usable_strengths,
     is_near_perfect,
-    none_and_min,
-    usable_strengths,
+    list_none_and_min,
 )
-from shrinkage._path._words import capital, fold_text, lam_text
+from shrinkage._path._words import capitalise, format_fold, format_lam
 
 
-def near_perfect_words(curve: Curve, loss: str) -> str:
+def describe_near_perfect_loss(curve: Curve, loss: str) -> str:
     if not is_near_perfect(curve):
         return ""
     share = curve.mean[curve.index] / curve.null_loss
@@ -26,9 +26,9 @@ def near_perfect_words(curve: Curve, loss: str) -> str:
     )
 
 
-def few_tried_words(curve: Curve) -> str:
+def describe_diverged_strengths(curve: Curve) -> str:
     """Return a sentence if strengths diverged that could have been chosen."""
-    positive, tried = curve.lams > 0, usable_strengths(curve)
+    positive, tried = curve.lams > 0, find_usable_strengths(curve)
     if tried.sum() == positive.sum() or not tried.any():
         return ""
     if curve.lam > 0 and curve.index == np.flatnonzero(tried)[0] and curve.index > 0:
@@ -38,31 +38,34 @@ def few_tried_words(curve: Curve) -> str:
     return ""
 
 
-def far_fold_words(curve: Curve, loss: str) -> str:
+def describe_far_folds(curve: Curve, loss: str) -> str:
     sentences = []
-    for fold, times in far_folds(curve).items():
+    for fold, times in find_far_folds(curve).items():
         (first, ratio), *more = times.items()
-        also = "".join(f" ({ratio:.1f} times at {lam_text(lam)})" for lam, ratio in more)
+        also = "".join(f" ({ratio:.1f} times at {format_lam(lam)})" for lam, ratio in more)
         sentences.append(
-            f"{capital(fold_text(curve, fold))} is far from the others: its {loss} is {ratio:.1f} times the median of "
-            f"the other folds at lambda = {lam_text(first)}{also}. Look for outliers in its rows, "
+            f"{capitalise(format_fold(curve, fold))} is far from the others: its {loss} is {ratio:.1f} times the "
+            "median of "
+            f"the other folds at lambda = {format_lam(first)}{also}. Look for outliers in its rows, "
             f"${{held_out}}[{fold}]$in_python."
         )
     return " ".join(sentences)
 
 
-def epoch_limit_words(curve: Curve) -> str:
+def describe_epoch_limit(curve: Curve) -> str:
     """Return a sentence if the loss, without a penalty or at `min`, still fell at the last epoch."""
     where = [
-        i for i in none_and_min(curve) if curve.epochs[i] > 1 and convergence_at(curve, i) is not Convergence.LEVELLED
+        i
+        for i in list_none_and_min(curve)
+        if curve.epochs[i] > 1 and assess_convergence_at(curve, i) is not Convergence.LEVELLED
     ]
     if not where:
         return ""
-    falling = " and ".join(f"at lambda = {lam_text(curve.lams[i])}" for i in where)
+    falling = " and ".join(f"at lambda = {format_lam(curve.lams[i])}" for i in where)
     return f"The held-out loss still fell at the last epoch ({curve.epochs[where[0]]}), {falling}: raise $epochs."
 
 
-def edge_words(curve: Curve) -> str:
+def describe_grid_edge(curve: Curve) -> str:
     """Return a sentence if strengths beyond the grid are likely to be better; none if the curve is flat."""
     last = int(np.sum(curve.lams > 0)) - 1  # the smallest strength above 0
     if falls_towards_none(curve):

@@ -5,15 +5,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import has_rows_in_folds, usable_strengths
+from shrinkage._path._findings import find_usable_strengths, has_rows_in_folds
 
 
-def flat_strengths(curve: Curve) -> tuple[float, float] | None:
+def find_flat_strengths(curve: Curve) -> tuple[float, float] | None:
     """Return the largest and smallest strength above 0 next to `min` that are within one standard error.
 
     Strengths in between are within one standard error too. The result is None if they are less than a decade apart.
     """
-    close = (curve.mean <= curve.mean[curve.index] + curve.se[curve.index]) & usable_strengths(curve)
+    close = (curve.mean <= curve.mean[curve.index] + curve.se[curve.index]) & find_usable_strengths(curve)
     if not close[curve.index]:
         return None
     outside = np.flatnonzero(~close)
@@ -23,7 +23,7 @@ def flat_strengths(curve: Curve) -> tuple[float, float] | None:
     return (largest, smallest) if largest >= 10 * smallest * (1 - 1e-9) else None
 
 
-def shrinks_by(curve: Curve) -> float | None:
+def compute_norm_reduction(curve: Curve) -> float | None:
     """Return by which share the penalised weights are smaller at `min` than without a penalty.
 
     The norms are of the models trained on all rows, each at its chosen epoch. The result is None if one of them is not
@@ -35,7 +35,7 @@ def shrinks_by(curve: Curve) -> float | None:
     return float(1 - norms[1] / norms[0])
 
 
-def disagreeing_folds(curve: Curve) -> list[int]:
+def find_disagreeing_folds(curve: Curve) -> list[int]:
     """Return the folds in which the loss at `min` is higher than without a penalty, if the gain is not clear.
 
     Nothing is said of folds with few rows, of which one decides.
@@ -45,17 +45,17 @@ def disagreeing_folds(curve: Curve) -> list[int]:
     return [int(fold) for fold in np.flatnonzero(curve.fold_loss[:, curve.index] > curve.fold_loss[:, -1])]
 
 
-class Dominant(NamedTuple):
+class DominantRows(NamedTuple):
     """Few rows or groups without which the loss in some folds would not be higher."""
 
-    things: Literal["row", "group"]
+    unit: Literal["row", "group"]
     names: tuple[str, ...]
 
 
-_FEW = 3
+_MAX_NAMES = 3
 
 
-def dominant_rows(curve: Curve, folds: list[int]) -> Dominant | None:
+def find_dominant_rows(curve: Curve, folds: list[int]) -> DominantRows | None:
     """Return the groups, or the rows, that the higher loss at `min` in these folds comes from, if they are few.
 
     They are the fewest whose losses rise so much that the losses of the others fall in sum: at most three, and not all.
@@ -71,6 +71,8 @@ def dominant_rows(curve: Curve, folds: list[int]) -> Dominant | None:
     of_each = np.bincount(places, weights=rises, minlength=len(names))
     order = np.argsort(-of_each, kind="stable")
     enough = np.flatnonzero(of_each.sum() - np.cumsum(of_each[order]) <= 0)
-    if not of_each.sum() > 0 or not len(enough) or enough[0] >= min(_FEW, len(names) - 1):
+    if not of_each.sum() > 0 or not len(enough) or enough[0] >= min(_MAX_NAMES, len(names) - 1):
         return None
-    return Dominant("row" if curve.groups is None else "group", tuple(str(names[k]) for k in order[: enough[0] + 1]))
+    return DominantRows(
+        "row" if curve.groups is None else "group", tuple(str(names[k]) for k in order[: enough[0] + 1])
+    )

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from shrinkage._cv._choice import choose
+from shrinkage._cv._choice import choose_strengths
 from shrinkage._cv._statistics import summarise
 from shrinkage._messages._note import quote
 from shrinkage._model._metrics import RunningMetrics
 from shrinkage._path._curve import Curve
-from shrinkage._path._held_out import HeldOut, held_out
-from shrinkage._path._words import lam_text
+from shrinkage._path._held_out import HeldOut, collect_held_out_rows
+from shrinkage._path._words import format_lam
 
 if TYPE_CHECKING:
     from shrinkage._model._template import Template
@@ -60,26 +60,26 @@ def choose_by_metric(curve: Curve, template: Template, metric: Any, rule: Litera
             f"`metric` must be a name, a scorer or a function of sklearn.metrics. Received: {quote(metric)}."
         )
     curve.index  # noqa: B018 (raises NothingToChoose)
-    folds = held_out(curve, template)
-    name, values, sign = _resolve(curve, template, metric)
+    folds = collect_held_out_rows(curve, template)
+    name, values, sign = _resolve_metric(curve, template, metric)
     if rule == "1se" and len(folds) == 1:
         raise ValueError(
             '`rule` must be "min" for a single split: a metric has a standard error over folds alone. Received: "1se".'
         )
-    found = np.array([_values_of(fold, name, values) for fold in folds])
+    found = np.array([_compute_values(fold, name, values) for fold in folds])
     found[:, curve.failed] = np.nan
     weight, split = [fold.total_weight for fold in folds], curve.folds
     mean, se = summarise(found, weight, overlap=split.overlap)
-    best, parsimonious = choose(-sign * mean, se)
+    best, parsimonious = choose_strengths(-sign * mean, se)
     index = best if rule == "min" else parsimonious
     choice = MetricChoice(curve.lams[index])
     choice.metric, choice.rule, choice.index = name, rule, index
     choice.mean, choice.se, choice.fold_values = mean, se, found
-    choice._words = _words(curve, choice)
+    choice._words = _describe_choice(curve, choice)
     return choice
 
 
-def _words(curve: Curve, choice: MetricChoice) -> str:
+def _describe_choice(curve: Curve, choice: MetricChoice) -> str:
     """Say what was chosen, and what the default, the loss, chooses."""
 
     def value(index: int) -> str:
@@ -87,15 +87,14 @@ def _words(curve: Curve, choice: MetricChoice) -> str:
         return f"{choice.mean[index]:.4g}" + (f" (se {error:.2g})" if np.isfinite(error) else "")
 
     how = "" if choice.rule == "min" else ", the largest within one standard error of the best"
-    start = f"lambda = {lam_text(float(choice))} by {choice.metric}{how}: {value(choice.index)} on held-out rows."
+    start = f"lambda = {format_lam(float(choice))} by {choice.metric}{how}: {value(choice.index)} on held-out rows."
     if choice.index == curve.index:
         return f"{start} The loss, the default, chooses the same."
-    return (
-        f"{start} The loss, the default, chooses {lam_text(curve.lam)}, where {choice.metric} is {value(curve.index)}."
-    )
+    least = value(curve.index)
+    return f"{start} The loss, the default, chooses {format_lam(curve.lam)}, where {choice.metric} is {least}."
 
 
-def _values_of(fold: HeldOut, name: str, values: Values) -> Array:
+def _compute_values(fold: HeldOut, name: str, values: Values) -> Array:
     """Return the metric of a fold, (S,), or say why it is not defined there."""
     try:
         with warnings.catch_warnings():
@@ -106,7 +105,7 @@ def _values_of(fold: HeldOut, name: str, values: Values) -> Array:
         reason = "it needs scores of classes" if isinstance(error, AttributeError) else error
         raise ValueError(
             f"`metric` {name!r} cannot be computed for the held-out rows of fold {fold.number + 1}, where the model "
-            f"predicts {_PREDICTED[fold.kind]}: {reason}"
+            f"predicts {_PREDICTIONS[fold.kind]}: {reason}"
         ) from error
     if not np.isfinite(found[fold.usable]).all():
         few = " It holds out rows of one class." if fold.has_one_class else ""
@@ -117,7 +116,7 @@ def _values_of(fold: HeldOut, name: str, values: Values) -> Array:
     return found
 
 
-_PREDICTED = {
+_PREDICTIONS = {
     "numbers": "numbers",
     "classes": "probabilities of classes",
     "labels": "probabilities of several labels",
@@ -128,7 +127,7 @@ _PREDICTED = {
 # --- from what the user gave to a function
 
 
-def _resolve(curve: Curve, template: Template, metric: Any) -> tuple[str, Values, int]:
+def _resolve_metric(curve: Curve, template: Template, metric: Any) -> tuple[str, Values, int]:
     """Return the name of a metric, the function that computes it, and 1 if larger values are better, else -1."""
     from sklearn import metrics as of_sklearn
 
@@ -137,32 +136,32 @@ def _resolve(curve: Curve, template: Template, metric: Any) -> tuple[str, Values
             return (
                 metric,
                 lambda fold: _compute_metrics(template, fold).result()[metric],
-                _sign(held_out(curve, template)[0], template, metric),
+                _get_sign(collect_held_out_rows(curve, template)[0], template, metric),
             )
-        scorer = _scorer(curve, metric)
-        return metric, lambda fold: _scores(fold, scorer), 1
+        scorer = _get_scorer(curve, metric)
+        return metric, lambda fold: _compute_scores(fold, scorer), 1
     name = getattr(metric, "__name__", "scorer")
     if not hasattr(metric, "__name__"):  # a scorer, which is an object
-        return name, lambda fold: _scores(fold, metric), 1
+        return name, lambda fold: _compute_scores(fold, metric), 1
     smaller, larger = name.endswith(("_error", "_loss", "_deviance")), hasattr(of_sklearn, name)
     if not (smaller or larger):
         raise ValueError(
             f"`metric` must say whether larger values are better: pass "
             f"sklearn.metrics.make_scorer({name}, greater_is_better=...). Received: the function {name}."
         )
-    response = "predict_proba" if name in _OF_PROBABILITIES else "predict"
+    response = "predict_proba" if name in _PROBABILITY_METRICS else "predict"
     scorer = of_sklearn.make_scorer(metric, response_method=response)
-    return name, lambda fold: _scores(fold, scorer), -1 if smaller else 1
+    return name, lambda fold: _compute_scores(fold, scorer), -1 if smaller else 1
 
 
-_OF_PROBABILITIES = {
+_PROBABILITY_METRICS = {
     "roc_auc_score", "average_precision_score", "log_loss", "brier_score_loss", "top_k_accuracy_score",
     "d2_log_loss_score", "d2_brier_score",
 }  # fmt: skip
 """Functions of sklearn.metrics that take probabilities; the others take classes or numbers."""
 
 
-def _scorer(curve: Curve, name: str) -> Any:
+def _get_scorer(curve: Curve, name: str) -> Any:
     from sklearn.metrics import get_scorer, get_scorer_names
 
     several = getattr(curve.predictions, "shape", ())[2:] not in ((), (1,), (2,))
@@ -176,24 +175,26 @@ def _scorer(curve: Curve, name: str) -> Any:
     return get_scorer(scorer_name)
 
 
-_OF_KERAS = {"mae": "mean_absolute_error", "mse": "mean_squared_error", "rmse": "root_mean_squared_error"}
-_OF_KERAS |= {"acc": "accuracy", "log_loss": "neg_log_loss", "mape": "mean_absolute_percentage_error"}
+_KERAS_NAMES = {"mae": "mean_absolute_error", "mse": "mean_squared_error", "rmse": "root_mean_squared_error"}
+_KERAS_NAMES |= {"acc": "accuracy", "log_loss": "neg_log_loss", "mape": "mean_absolute_percentage_error"}
 
 
-def _suggest_name(name: str, known: list[str]) -> str:
+def _suggest_name(name: str, known_names: list[str]) -> str:
     """Return a question with the nearest known name; "" if none is near. Errors are "neg_..." in scikit-learn."""
     plain = name.lower().removesuffix("_score").replace("-", "_")
-    near = difflib.get_close_matches(_OF_KERAS.get(plain, plain), [each.removeprefix("neg_") for each in known], n=1)
-    found = [each for each in known if near and each in (near[0], f"neg_{near[0]}")]
+    near = difflib.get_close_matches(
+        _KERAS_NAMES.get(plain, plain), [each.removeprefix("neg_") for each in known_names], n=1
+    )
+    found = [each for each in known_names if near and each in (near[0], f"neg_{near[0]}")]
     return f" Do you mean {found[0]!r}?" if found else ""
 
 
-def _scores(fold: HeldOut, scorer: Any) -> Array:
+def _compute_scores(fold: HeldOut, scorer: Any) -> Array:
     """Return the score of every strength, by a scorer of scikit-learn that gets the stored predictions."""
     weight = {} if fold.weight is None else {"sample_weight": fold.weight}
     found = np.full(len(fold.usable), np.nan)
     for s in np.flatnonzero(fold.usable):
-        found[s] = scorer(fold.estimator(), fold.predictions[:, s], fold.labels, **weight)
+        found[s] = scorer(fold.make_estimator(), fold.predictions[:, s], fold.labels, **weight)
     return found
 
 
@@ -205,7 +206,7 @@ def _compute_metrics(template: Template, fold: HeldOut) -> RunningMetrics:
     return metrics
 
 
-def _sign(fold: HeldOut, template: Template, metric: str) -> int:
+def _get_sign(fold: HeldOut, template: Template, metric: str) -> int:
     """Return 1 if larger values of a compiled metric are better, else -1."""
     running = _compute_metrics(template, fold)
     running.result()

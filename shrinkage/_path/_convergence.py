@@ -31,7 +31,7 @@ def assess_convergence(held_out: ArrayLike, epoch: int, se: float, null: float) 
         >>> [assess_convergence(np.exp(-steps / tau), 40, 0.01, math.nan).name for tau in (100, 20, 5)]
         ['BEGINNING', 'FALLING', 'LEVELLED']
     """
-    curve = known_epochs(held_out)
+    curve = select_finite_losses(held_out)
     n_epochs = len(curve)
     if not n_epochs or epoch != n_epochs or curve[-1] > curve.min():
         return Convergence.LEVELLED
@@ -44,9 +44,9 @@ def assess_convergence(held_out: ArrayLike, epoch: int, se: float, null: float) 
     if n_epochs <= FEW_EPOCHS:
         return Convergence.BEGINNING
     whole = max(total_fall, null - curve[-1]) if null > curve[0] else total_fall
-    speed, least = late_speed(curve, null), abs(curve[-1])
+    speed, least = compute_late_speed(curve, null), abs(curve[-1])
     is_straight = speed >= _BEGINNING_SPEED or (
-        total_fall >= 0.2 * whole and late_speed(curve, math.nan) >= _BEGINNING_SPEED
+        total_fall >= 0.2 * whole and compute_late_speed(curve, math.nan) >= _BEGINNING_SPEED
     )
     if is_straight and whole >= 0.002 * least:
         return Convergence.BEGINNING
@@ -80,7 +80,7 @@ def _swings(curve: Floats) -> bool:
     return bool(steps[steps > 0].sum() > -0.25 * steps.sum())
 
 
-def late_speed(held_out: ArrayLike, null: float) -> float:
+def compute_late_speed(held_out: ArrayLike, null: float) -> float:
     """Return the speed of the fall in the last tenth of the epochs, relative to the average: 1 for a straight line.
 
     If the loss after the first epoch is below the loss of the best constant, the fall is counted from the constant:
@@ -90,10 +90,10 @@ def late_speed(held_out: ArrayLike, null: float) -> float:
         held_out, null: see `assess_convergence`.
 
     Example:
-        >>> round(late_speed([1.0, 0.7, 0.5, 0.4], math.nan), 3), round(late_speed([0.5, 0.4], 2.0), 3)
+        >>> round(compute_late_speed([1.0, 0.7, 0.5, 0.4], math.nan), 3), round(compute_late_speed([0.5, 0.4], 2.0), 3)
         (0.5, 0.125)
     """
-    curve = known_epochs(held_out)
+    curve = select_finite_losses(held_out)
     window = max(1, len(curve) // 10)
     from_null = null > curve[0]
     whole = (null if from_null else curve[0]) - curve[-1]
@@ -101,7 +101,7 @@ def late_speed(held_out: ArrayLike, null: float) -> float:
     return float((curve[-1 - window] - curve[-1]) / window / average)
 
 
-def known_epochs(curve: ArrayLike) -> Floats:
+def select_finite_losses(curve: ArrayLike) -> Floats:
     """Return the finite losses of a curve (E,), up to the last epoch that was trained."""
     curve = np.asarray(curve, float)
     return curve[np.isfinite(curve)]

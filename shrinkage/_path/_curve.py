@@ -10,11 +10,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shrinkage._cv._choice import at_epochs, choose, choose_paired
+from shrinkage._cv._choice import choose_paired_strength, choose_strengths, get_losses_at_epochs
 from shrinkage._cv._folds import Folds
-from shrinkage._cv._statistics import Difference, gain, optimism, row_gain, summarise, summarise_split
+from shrinkage._cv._statistics import (
+    Difference,
+    estimate_gain,
+    estimate_optimism,
+    estimate_row_gain,
+    summarise,
+    summarise_split,
+)
 from shrinkage._messages._note import quote
-from shrinkage._path._arrays import Array, read_only
+from shrinkage._path._arrays import Array, make_read_only
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import How, Penalty
 
@@ -77,12 +84,12 @@ class Curve:
         if not len(self.train_weight):  # of a path that an earlier version saved, which had one repeat
             object.__setattr__(self, "train_weight", np.roll(self.fold_weight, -1))
         for one in fields(self):
-            object.__setattr__(self, one.name, read_only(getattr(self, one.name)))
+            object.__setattr__(self, one.name, make_read_only(getattr(self, one.name)))
 
     @property
     def fold_loss(self) -> Array:
         """(F, S) mean held-out loss of each fold at the chosen epochs."""
-        return at_epochs(self.cv_loss, self.epochs)
+        return get_losses_at_epochs(self.cv_loss, self.epochs)
 
     @property
     def mean(self) -> Array:
@@ -110,7 +117,7 @@ class Curve:
     @property
     def train_mean(self) -> Array:
         """(S,) training loss at the chosen epochs, averaged over folds with `train_weight`."""
-        return summarise(at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
+        return summarise(get_losses_at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
 
     @property
     def single_split(self) -> bool:
@@ -140,7 +147,7 @@ class Curve:
         `print(path)` and `table()` count from 1.
         """
         self._check_grid("index_min")
-        return choose(self.candidates, self.se)[0]
+        return choose_strengths(self.candidates, self.se)[0]
 
     @property
     def index_1se(self) -> int:
@@ -149,7 +156,7 @@ class Curve:
         `print(path)` and `table()` count from 1.
         """
         self._check_grid("index_1se")
-        return choose(self.candidates, self.se)[1]
+        return choose_strengths(self.candidates, self.se)[1]
 
     def _check_grid(self, name: str) -> None:
         """Refuse the choice of a grid for a search within a budget."""
@@ -168,7 +175,7 @@ class Curve:
         """
         if self.budget is None:
             return self.index_min
-        return choose_paired(self.candidates, *self._row_losses)
+        return choose_paired_strength(self.candidates, *self._row_losses)
 
     @property
     def lam(self) -> float:
@@ -247,7 +254,7 @@ class Curve:
     def fold_gain(self, other: Array, least: Array) -> Difference:
         """Return the mean of `other` - `least`, losses of the folds, (F,) each, with an interval; see `gain`."""
         n_train, n_test = (part.sizes.mean() for part in (self.folds.train, self.folds.held_out))
-        return gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
+        return estimate_gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
 
     def row_gain(self, other: Array, least: Array, mean: float) -> Difference:
         """Return the mean of `other` - `least`, losses of the rows, (m,) each, with an interval over rows or groups.
@@ -256,7 +263,7 @@ class Curve:
         is that of all of them.
         """
         share = len(self.row_loss) / self.folds.held_out.union_size
-        found = row_gain(other, least, self.row_weight, self.groups, share)
+        found = estimate_row_gain(other, least, self.row_weight, self.groups, share)
         if share == 1:
             return found
         margin = found.high - found.mean
@@ -265,7 +272,7 @@ class Curve:
     @property
     def optimism(self) -> float:
         """The bias of the mean loss at `lam` (Tibshirani & Tibshirani 2009); NaN for a single split."""
-        return optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index)
+        return estimate_optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index)
 
     @property
     def candidates(self) -> Array:

@@ -10,12 +10,22 @@ from typing import Any, overload
 from shrinkage._cv._statistics import Difference
 from shrinkage._messages._finding import SEVERITIES, Finding
 from shrinkage._messages._note import Note
-from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
+from shrinkage._path._choice_findings import (
+    compute_norm_reduction,
+    find_disagreeing_folds,
+    find_dominant_rows,
+    find_flat_strengths,
+)
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve
-from shrinkage._path._fixes import fix_of
+from shrinkage._path._findings import (
+    compute_gap,
+    compute_training_curve,
+    find_far_folds,
+    find_overfitting_without_penalty,
+)
+from shrinkage._path._fixes import make_fix
 from shrinkage._path._kinds import KINDS
-from shrinkage._path._words import Said, at_min, fold_text, held_out_folds, lam_text
+from shrinkage._path._words import Sentence, format_chosen_strength, format_fold, format_folds, format_lam
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,120 +64,130 @@ class Diagnosis(Sequence[Finding]):
 
 
 def diagnose(
-    curve: Curve, said: list[Said], title: str, plan: Mapping[str, Any], seed: int, *, scheduled: bool
+    curve: Curve, sentences: list[Sentence], title: str, plan: Mapping[str, Any], seed: int, *, has_schedule: bool
 ) -> Diagnosis:
     """Return the findings of a path; see `Path.diagnose`.
 
     Args:
         curve: the curve of the path.
-        said: the sentences of the verdict.
+        sentences: the sentences of the verdict.
         title: the title of the path.
         plan, seed: as in `Path`.
-        scheduled: whether the learning rate follows a schedule, which no fix can lower.
+        has_schedule: whether the learning rate follows a schedule, which no fix can lower.
     """
-    judged = _OF_PENALTY & {each.code for each in said}
-    every = [*said, *(_find_further(curve) if judged else [])]
-    return Diagnosis(title, tuple(_finding(curve, each, plan, seed, scheduled=scheduled) for each in every))
+    judged = _PENALTY_CODES & {each.code for each in sentences}
+    every = [*sentences, *(_find_further(curve) if judged else [])]
+    return Diagnosis(title, tuple(_make_finding(curve, each, plan, seed, has_schedule=has_schedule) for each in every))
 
 
-def _finding(curve: Curve, said: Said, plan: Mapping[str, Any], seed: int, *, scheduled: bool) -> Finding:
-    code = said.code
-    folds = _folds(curve, code)
-    about = tuple(fold_text(curve, fold) for fold in folds)
-    fix = fix_of(curve, code, plan, seed, folds=folds, scheduled=scheduled)
-    return Finding(KINDS[code].severity, code, about, Note(said.words), fix, _evidence(curve, code))
+def _make_finding(
+    curve: Curve, sentence: Sentence, plan: Mapping[str, Any], seed: int, *, has_schedule: bool
+) -> Finding:
+    code = sentence.code
+    folds = _find_folds(curve, code)
+    about = tuple(format_fold(curve, fold) for fold in folds)
+    fix = make_fix(curve, code, plan, seed, folds=folds, has_schedule=has_schedule)
+    return Finding(KINDS[code].severity, code, about, Note(sentence.words), fix, _collect_evidence(curve, code))
 
 
 # --- findings that the verdict leaves out
 
 
-_OF_PENALTY = {"penalty-helps", "penalty-unclear", "no-penalty-needed"}
+_PENALTY_CODES = {"penalty-helps", "penalty-unclear", "no-penalty-needed"}
 """The verdict says one of these unless the choice means nothing, for example because training has hardly begun."""
 
 
-def _find_further(curve: Curve) -> list[Said]:
+def _find_further(curve: Curve) -> list[Sentence]:
     sentences = [
-        Said("choice-not-sharp", _sharpness_words(curve)),
-        Said("penalty-idle", _idle_words(curve)),
-        Said("folds-disagree", _disagreement_words(curve)),
+        Sentence("choice-not-sharp", _describe_sharpness(curve)),
+        Sentence("penalty-idle", _describe_idle_penalty(curve)),
+        Sentence("folds-disagree", _describe_disagreement(curve)),
     ]
     return [each for each in sentences if each.words]
 
 
-def _sharpness_words(curve: Curve) -> str:
-    if (found := flat_strengths(curve)) is None:
+def _describe_sharpness(curve: Curve) -> str:
+    if (found := find_flat_strengths(curve)) is None:
         return ""
     return (
-        f"The choice is not sharp: from lambda = {lam_text(found[1])} to {lam_text(found[0])} the loss is within one "
+        f"The choice is not sharp: from lambda = {format_lam(found[1])} to {format_lam(found[0])} the loss is within "
+        "one "
         f"standard error of the least."
     )
 
 
-def _idle_words(curve: Curve) -> str:
-    share = shrinks_by(curve)
+def _describe_idle_penalty(curve: Curve) -> str:
+    share = compute_norm_reduction(curve)
     if share is None or not abs(share) < 0.01:
         return ""
     return (
-        f"The penalty hardly acts at the choice: with {at_min(curve)} the size of the penalised weights differs by "
+        f"The penalty hardly acts at the choice: with {format_chosen_strength(curve)} the size of the penalised "
+        "weights differs by "
         f"{100 * abs(share):.1g} % from that without a penalty."
     )
 
 
-def _disagreement_words(curve: Curve) -> str:
-    folds = disagreeing_folds(curve)
+def _describe_disagreement(curve: Curve) -> str:
+    folds = find_disagreeing_folds(curve)
     if not folds:
         return ""
     return (
-        f"The folds disagree: with {at_min(curve)} the loss is higher than without a penalty in {len(folds)} of "
-        f"{len(curve.fold_weight)} folds ({held_out_folds(curve, folds)}).{_dominant_words(curve, folds)}"
+        f"The folds disagree: with {format_chosen_strength(curve)} the loss is higher than without a penalty in "
+        f"{len(folds)} of "
+        f"{len(curve.fold_weight)} folds ({format_folds(curve, folds)}).{_describe_dominant_rows(curve, folds)}"
     )
 
 
-def _dominant_words(curve: Curve, folds: list[int]) -> str:
+def _describe_dominant_rows(curve: Curve, folds: list[int]) -> str:
     """Name the rows or groups without which the loss would not be higher in these folds, if they are few."""
-    if (found := dominant_rows(curve, folds)) is None:
+    if (found := find_dominant_rows(curve, folds)) is None:
         return ""
     *others, last = found.names
     names = f"{', '.join(others)} and {last}" if others else last
     where = "these folds" if len(folds) > 1 else "this fold"
-    return f" Without {found.things}{'s' * bool(others)} {names} it would not be higher in {where}."
+    return f" Without {found.unit}{'s' * bool(others)} {names} it would not be higher in {where}."
 
 
 # --- evidence
 
 
-def _evidence(curve: Curve, code: str) -> dict[str, float]:
+def _collect_evidence(curve: Curve, code: str) -> dict[str, float]:
     """Return the numbers behind a finding, by name."""
     make = _EVIDENCE.get(code)
     found = {} if make is None else make(curve)
     return {name: float(value) for name, value in found.items()}
 
 
-def _of_gain(curve: Curve) -> dict[str, Any]:
+def _collect_gain_evidence(curve: Curve) -> dict[str, Any]:
     index = curve.index
-    return {**_interval("gain", curve.gain), "lam": curve.lam, "loss": curve.mean[index], "loss_none": curve.mean[-1]}
+    return {
+        **_collect_interval("gain", curve.gain),
+        "lam": curve.lam,
+        "loss": curve.mean[index],
+        "loss_none": curve.mean[-1],
+    }
 
 
-def _of_constant(curve: Curve) -> dict[str, Any]:
-    return {**_interval("gain", curve.null_gain), "null_loss": curve.null_loss, "loss": curve.mean[curve.index]}
+def _collect_constant_evidence(curve: Curve) -> dict[str, Any]:
+    return {**_collect_interval("gain", curve.null_gain), "null_loss": curve.null_loss, "loss": curve.mean[curve.index]}
 
 
-def _interval(name: str, found: Difference) -> dict[str, float]:
-    return {name: found.mean, "low": found.low, "high": found.high}
+def _collect_interval(name: str, difference: Difference) -> dict[str, float]:
+    return {name: difference.mean, "low": difference.low, "high": difference.high}
 
 
-def _of_overfitting(curve: Curve) -> dict[str, Any]:
-    found = overfitting_without_penalty(curve, scheduled=False)
+def _collect_overfitting_evidence(curve: Curve) -> dict[str, Any]:
+    found = find_overfitting_without_penalty(curve, has_schedule=False)
     return {} if found is None else vars(found)
 
 
-def _of_gap(curve: Curve) -> dict[str, Any]:
-    difference, error = gap(curve)
+def _collect_gap_evidence(curve: Curve) -> dict[str, Any]:
+    difference, error = compute_gap(curve)
     return {"gap": difference, "se": error, "training_loss": curve.train_mean[-1], "loss": curve.mean[-1]}
 
 
-def _of_epochs(curve: Curve) -> dict[str, Any]:
-    training = training_curve(curve)[-1]
+def _collect_epochs_evidence(curve: Curve) -> dict[str, Any]:
+    training = compute_training_curve(curve)[-1]
     return {
         "epoch_none": curve.epochs[-1],
         "epoch": curve.epochs[curve.index],
@@ -175,15 +195,15 @@ def _of_epochs(curve: Curve) -> dict[str, Any]:
     }
 
 
-def _of_rows(curve: Curve) -> dict[str, Any]:
+def _collect_rows_evidence(curve: Curve) -> dict[str, Any]:
     learned = curve.learning_curve
     if learned is None or not all(map(math.isfinite, vars(learned.fall).values())):
         return {}
     rows = {"half_of_rows": learned.rows[-2], "rows": learned.rows[-1]}
-    return {**_interval("fall", learned.fall), **rows, "loss": learned.mean[-1, 0]}
+    return {**_collect_interval("fall", learned.fall), **rows, "loss": learned.mean[-1, 0]}
 
 
-def _of_null(curve: Curve) -> dict[str, Any]:
+def _collect_share_evidence(curve: Curve) -> dict[str, Any]:
     return {
         "share": curve.mean[curve.index] / curve.null_loss,
         "loss": curve.mean[curve.index],
@@ -191,46 +211,48 @@ def _of_null(curve: Curve) -> dict[str, Any]:
     }
 
 
-def _of_edge(curve: Curve) -> dict[str, Any]:
+def _collect_edge_evidence(curve: Curve) -> dict[str, Any]:
     return {"lam": curve.lam, "largest": curve.lams[0], "smallest": curve.lams[curve.lams > 0][-1]}
 
 
-def _of_flat(curve: Curve) -> dict[str, Any]:
-    largest, smallest = flat_strengths(curve) or (math.nan, math.nan)
+def _collect_flatness_evidence(curve: Curve) -> dict[str, Any]:
+    largest, smallest = find_flat_strengths(curve) or (math.nan, math.nan)
     return {"lam": curve.lam, "smallest": smallest, "largest": largest}
 
 
-def _of_far_folds(curve: Curve) -> dict[str, Any]:
-    return {f"fold {fold + 1}": max(times.values()) for fold, times in far_folds(curve).items()}
+def _collect_far_folds_evidence(curve: Curve) -> dict[str, Any]:
+    return {f"fold {fold + 1}": max(times.values()) for fold, times in find_far_folds(curve).items()}
 
 
-def _of_disagreement(curve: Curve) -> dict[str, Any]:
+def _collect_disagreement_evidence(curve: Curve) -> dict[str, Any]:
     gains = curve.fold_loss[:, -1] - curve.fold_loss[:, curve.index]
     return {f"fold {fold + 1}": gains[fold] for fold in range(len(gains))}
 
 
 _EVIDENCE = {
     **dict.fromkeys(
-        ("penalty-helps", "penalty-unclear", "no-penalty-needed", "small-gain", "rows-vary", "more-repeats"), _of_gain
+        ("penalty-helps", "penalty-unclear", "no-penalty-needed", "small-gain", "rows-vary", "more-repeats"),
+        _collect_gain_evidence,
     ),
-    **dict.fromkeys(("worse-than-constant", "no-better-than-constant", "constant-unclear"), _of_constant),
-    **dict.fromkeys(("gap", "gap-narrowed", "gap-unclear", "not-overfitting", "underfits"), _of_gap),
-    **dict.fromkeys(("hardly-trained", "still-falling"), _of_epochs),
+    **dict.fromkeys(("worse-than-constant", "no-better-than-constant", "constant-unclear"), _collect_constant_evidence),
+    **dict.fromkeys(("gap", "gap-narrowed", "gap-unclear", "not-overfitting", "underfits"), _collect_gap_evidence),
+    **dict.fromkeys(("hardly-trained", "still-falling"), _collect_epochs_evidence),
     **dict.fromkeys(
-        ("more-rows-help", "more-rows-or-epochs-help", "more-rows-hardly-help", "more-rows-unclear"), _of_rows
+        ("more-rows-help", "more-rows-or-epochs-help", "more-rows-hardly-help", "more-rows-unclear"),
+        _collect_rows_evidence,
     ),
-    "overfits": _of_overfitting,
-    "nearly-perfect": _of_null,
-    "edge-of-grid": _of_edge,
-    "choice-not-sharp": _of_flat,
+    "overfits": _collect_overfitting_evidence,
+    "nearly-perfect": _collect_share_evidence,
+    "edge-of-grid": _collect_edge_evidence,
+    "choice-not-sharp": _collect_flatness_evidence,
     "penalty-idle": lambda curve: {"norm": curve.norm[curve.index], "norm_none": curve.norm[-1]},
-    "outlying-fold": _of_far_folds,
-    "folds-disagree": _of_disagreement,
+    "outlying-fold": _collect_far_folds_evidence,
+    "folds-disagree": _collect_disagreement_evidence,
 }
 
 
-def _folds(curve: Curve, code: str) -> list[int]:
+def _find_folds(curve: Curve, code: str) -> list[int]:
     """Return the folds that a finding is about, counted from 0."""
     if code == "outlying-fold":
-        return list(far_folds(curve))
-    return disagreeing_folds(curve) if code == "folds-disagree" else []
+        return list(find_far_folds(curve))
+    return find_disagreeing_folds(curve) if code == "folds-disagree" else []

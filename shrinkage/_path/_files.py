@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from shrinkage import __version__
-from shrinkage._data._scratch import folder_for, make_folder, sync_files, sync_folder
+from shrinkage._data._scratch import make_synced_folder, open_temporary_folder_for, sync_files, sync_folder
 from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._host._errors import find_uncreated_class, find_unknown_code, is_lambda_lost, is_lambda_refused
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._messages._file_names import check_file_name, writing
-from shrinkage._messages._note import from_record as note_from_record
-from shrinkage._messages._note import to_record as note_to_record
+from shrinkage._messages._file_names import check_file_name, explain_write_errors
+from shrinkage._messages._note import note_from_record as note_from_record
+from shrinkage._messages._note import note_to_record as note_to_record
 from shrinkage._path._curve import Status
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import Penalty
-from shrinkage._penalties._record import from_record, to_record
+from shrinkage._penalties._record import penalty_from_record, penalty_to_record
 
 SCHEMA = 2
 FILES = _JSON, _ARRAYS, _TEMPLATE = "path.json", "arrays.npz", "template.keras"
@@ -46,13 +46,13 @@ _AXES = {
 """The axes of each array, as in the docstring of `Path`."""
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model", "budget", "solver")
 
-_EXPECTED = 'a folder, such as "digits-path"'
+_EXPECTED_FOLDER = 'a folder, such as "digits-path"'
 
-_LATER = {"notes_in_terms": None, "lam_model": None, "budget": None, "solver": "gradient", "targets": None}
+_DEFAULTS = {"notes_in_terms": None, "lam_model": None, "budget": None, "solver": "gradient", "targets": None}
 """Values of entries that earlier versions did not write."""
 
 
-def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, overwrite: bool) -> None:
+def write_saved_path(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, overwrite: bool) -> None:
     """Write a path to a folder; see `Path.save`.
 
     Args:
@@ -61,27 +61,27 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
         words: Further entries of `path.json`, for people.
         overwrite: Whether an existing folder may be used.
     """
-    folder = check_file_name("`folder`", folder, _EXPECTED)
+    folder = check_file_name("`folder`", folder, _EXPECTED_FOLDER)
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"`folder` must be a folder. Received: '{folder}', a file. Give another folder.")
     if folder.exists() and not overwrite:
         raise FileExistsError(
             f"`folder` must be absent. Received: '{folder}', which exists. Choose another, or say `overwrite=True`."
         )
-    with writing("`folder`", folder, "folder"):
-        _write(folder, values, words)
+    with explain_write_errors("`folder`", folder, "folder"):
+        _write_files(folder, values, words)
     _warn_unless_readable(values["template"], folder / _TEMPLATE)
 
 
-def _write(folder: File, values: Mapping[str, Any], words: Mapping[str, Any]) -> None:
-    make_folder(folder.absolute().parent)
+def _write_files(folder: File, values: Mapping[str, Any], words: Mapping[str, Any]) -> None:
+    make_synced_folder(folder.absolute().parent)
     # Write to a temporary folder first, so that an interrupted save does not change an earlier path.
-    with folder_for(folder) as scratch:
+    with open_temporary_folder_for(folder) as scratch:
         fresh = scratch / "path"
         fresh.mkdir()
-        np.savez(fresh / _ARRAYS, **_arrays(values))
+        np.savez(fresh / _ARRAYS, **_collect_arrays(values))
         values["template"].save(fresh / _TEMPLATE)
-        record = json.dumps(_record(values, words), indent=1, default=_to_plain) + "\n"
+        record = json.dumps(_make_record(values, words), indent=1, default=_to_plain) + "\n"
         (fresh / _JSON).write_text(record, encoding="utf-8")
         sync_files(fresh)
         _move(fresh, folder)
@@ -89,37 +89,37 @@ def _write(folder: File, values: Mapping[str, Any], words: Mapping[str, Any]) ->
         sync_folder(folder.absolute().parent)
 
 
-def _move(fresh: File, folder: File) -> None:
+def _move(source: File, folder: File) -> None:
     """Move the files of a saved path to the folder, which may contain an earlier path and other files."""
     if not folder.exists():
-        fresh.rename(folder)
+        source.rename(folder)
         return
     # Remove path.json first: if the process is killed here, a mixture of two paths is not read as a saved path.
     (folder / _JSON).unlink(missing_ok=True)
     for name in (_ARRAYS, _TEMPLATE, _JSON):
-        (fresh / name).replace(folder / name)
+        (source / name).replace(folder / name)
 
 
-def read(folder: Any, template: Any = None) -> dict[str, Any]:
+def read_saved_path(folder: Any, template: Any = None) -> dict[str, Any]:
     """Return the fields of a saved path; see `Path.load`.
 
     Args:
         folder: The folder.
         template: The template of the model. None reads the saved model.
     """
-    folder = check_file_name("`folder`", folder, _EXPECTED)
+    folder = check_file_name("`folder`", folder, _EXPECTED_FOLDER)
     if not folder.is_dir():
         found = "a file" if folder.exists() else "which does not exist"
         raise FileNotFoundError(f"`folder` must be a folder that `Path.save` wrote. Received: '{folder}', {found}.")
     record = _read_record(folder)
     try:
-        for name, default in _LATER.items():
+        for name, default in _DEFAULTS.items():
             record.setdefault(name, default)
         return _restore(record, *_read_parts(folder, record, template))
     except UnsupportedVersion:
         raise
     except Exception as error:  # any class: values of the wrong type fail anywhere
-        if problem := _own_code(error):
+        if problem := _describe_custom_code(error):
             raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
         raise ValueError(
             f"The saved path in '{folder}' is damaged ({error}). Restore the folder, or fit again."
@@ -128,26 +128,26 @@ def read(folder: Any, template: Any = None) -> dict[str, Any]:
 
 def _warn_unless_readable(template: Any, file: File) -> None:
     """Warn at saving if `load` cannot read the model, because the model's code may not be available later."""
-    problem = _read_problem(template, file, None)
+    problem = _find_read_problem(template, file, None)
     if not problem:
         return
-    more = _read_problem(template, file, template.custom_objects)  # remains after the custom classes are found
+    more = _find_read_problem(template, file, template.custom_objects)  # remains after the custom classes are found
     more = f" It also has {more}" if more and more != problem else ""
     warnings.warn(f"The path is saved, but `Path.load` cannot read its model: it has {problem}{more}", stacklevel=4)
 
 
-def _read_problem(template: Any, file: File, scope: dict[str, Any] | None) -> str:
+def _find_read_problem(template: Any, file: File, scope: dict[str, Any] | None) -> str:
     """Return why Keras cannot read a file with these custom objects, by name; empty if it can."""
     try:
         template.load(file, **({} if scope is None else {"scope": scope}))
     except UnsupportedVersion:
         raise
     except Exception as error:  # any class: it comes from the code of the layers
-        return _own_code(error) or f"something that Keras cannot read back ({error})."
+        return _describe_custom_code(error) or f"something that Keras cannot read back ({error})."
     return ""
 
 
-def _own_code(error: Exception) -> str:
+def _describe_custom_code(error: Exception) -> str:
     """Return which custom code Keras cannot find, create or load, or "" if the error has another cause."""
     if found := find_unknown_code(error):
         kind, name = found
@@ -169,12 +169,12 @@ def _own_code(error: Exception) -> str:
     return ""
 
 
-def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
+def _collect_arrays(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arrays of `arrays.npz`, by flat names."""
     arrays = {name: values[name] for name in _NUMBERS}
     for group in ("metrics", "null_metrics"):
         arrays |= {f"{group}.{name}": value for name, value in values[group].items()}
-    arrays |= _flat("predictions", values["predictions"]) | _flat("targets", values["targets"])
+    arrays |= _flatten("predictions", values["predictions"]) | _flatten("targets", values["targets"])
     arrays |= {name: values[name] for name in _OPTIONAL if values[name] is not None}
     if (learned := values["learning_curve"]) is not None:
         arrays |= {f"learning_curve.{name}": value for name, value in vars(learned).items()}
@@ -193,19 +193,19 @@ def _get_toward(penalty: Penalty) -> tuple[Any, ...]:
     return toward if isinstance(toward, tuple) else ()
 
 
-def _record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
+def _make_record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
     folds = values["folds"]
     return {
         "format": "shrinkage path",
         "schema": SCHEMA,
         "shrinkage": __version__,
-        "penalty": to_record(values["penalty"]),
-        "how": to_record(values["how"]),
+        "penalty": penalty_to_record(values["penalty"]),
+        "how": penalty_to_record(values["how"]),
         "model": values["template"].name,
         **words,
         "notes": values["notes"],
         "notes_in_terms": [note_to_record(note) for note in values["notes"]],  # of Python and of the shell
-        **{name: _structure(name, values[name]) for name in ("predictions", "targets")},
+        **{name: _make_structure(name, values[name]) for name in ("predictions", "targets")},
         **{name: values[name] for name in _PLAIN},
         "folds": {name: getattr(folds, name) for name in ("n_rows", "kind", "notes", "repeats", "hash")},
         "selection": [asdict(weight) for weight in values["selection"].weights],
@@ -255,7 +255,7 @@ def _check_axes(arrays: dict[str, Any]) -> None:
             raise ValueError(f"the array {name} of type {array.dtype} has the shape {array.shape}")
 
 
-def _folds(record: dict[str, Any], arrays: dict[str, Any]) -> Any:
+def _make_folds(record: dict[str, Any], arrays: dict[str, Any]) -> Any:
     from shrinkage._cv._folds import Folds
     from shrinkage._cv._row_sets import RowSets
 
@@ -264,7 +264,7 @@ def _folds(record: dict[str, Any], arrays: dict[str, Any]) -> Any:
     n_rows = record["n_rows"]
     for name in ("train", "held_out"):
         bits = arrays.get(f"{name}_bits")  # earlier versions wrote an array of row numbers per fold
-        rows = _in_order(arrays, f"{name}.") if bits is None else RowSets(bits, n_rows)
+        rows = _list_arrays(arrays, f"{name}.") if bits is None else RowSets(bits, n_rows)
         # The rows are unpacked: their number must not be larger than that of the bits, or far than that of the numbers.
         most = 10 * sum(map(len, rows)) if bits is None else 8 * bits.shape[-1]
         if not isinstance(n_rows, int) or not 0 < n_rows <= most:
@@ -280,58 +280,60 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
     values: dict[str, Any] = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
     values |= {name: arrays[name] for name in _OPTIONAL if name in arrays}  # the others have defaults
     values |= {name: float(values[name]) for name in ("null_loss", "null_se")}
-    values["plan"] = _tuples(values["plan"])
-    values |= {name: _statuses(arrays[name]) for name in _STATUSES}
-    weights = (Weight(**_tuples(weight)) for weight in record["selection"])
-    toward = _in_order(arrays, "toward.")
-    null_metrics = {name: float(value) for name, value in _under_prefix(arrays, "null_metrics.").items()}
+    values["plan"] = _to_tuples(values["plan"])
+    values |= {name: _to_statuses(arrays[name]) for name in _STATUSES}
+    weights = (Weight(**_to_tuples(weight)) for weight in record["selection"])
+    toward = _list_arrays(arrays, "toward.")
+    null_metrics = {name: float(value) for name, value in _select_by_prefix(arrays, "null_metrics.").items()}
     return values | {
         **{name: _pack_tree(record[name], arrays) for name in ("predictions", "targets")},
-        "metrics": _under_prefix(arrays, "metrics."),
+        "metrics": _select_by_prefix(arrays, "metrics."),
         "null_metrics": null_metrics,
-        "learning_curve": LearningCurve(**learned) if (learned := _under_prefix(arrays, "learning_curve.")) else None,
-        "weights": _in_order(arrays, "weights."),
-        "folds": _folds(record["folds"], arrays),
+        "learning_curve": LearningCurve(**learned)
+        if (learned := _select_by_prefix(arrays, "learning_curve."))
+        else None,
+        "weights": _list_arrays(arrays, "weights."),
+        "folds": _make_folds(record["folds"], arrays),
         "selection": Selection(tuple(weights)),
-        "penalty": from_record(record["penalty"], **({"toward": toward} if toward else {})),
-        "how": from_record(record["how"]),
+        "penalty": penalty_from_record(record["penalty"], **({"toward": toward} if toward else {})),
+        "how": penalty_from_record(record["how"]),
         "notes": tuple(map(note_from_record, record["notes_in_terms"] or record["notes"])),
         "template": template,
         "loss_name": template.loss_name,
     }
 
 
-def _tuples(record: dict[str, Any]) -> dict[str, Any]:
+def _to_tuples(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record with the lists of JSON replaced by tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
 
 
-def _statuses(names: Any) -> Any:
+def _to_statuses(names: Any) -> Any:
     return np.vectorize(lambda name: Status[name], otypes=[object])(names)
 
 
-def _under_prefix(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _select_by_prefix(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
 
-def _in_order(arrays: dict[str, Any], prefix: str) -> tuple[Any, ...]:
-    found = _under_prefix(arrays, prefix)
+def _list_arrays(arrays: dict[str, Any], prefix: str) -> tuple[Any, ...]:
+    found = _select_by_prefix(arrays, prefix)
     return tuple(found[str(index)] for index in range(len(found)))
 
 
-def _structure(name: str, values: Any) -> Any:
+def _make_structure(name: str, values: Any) -> Any:
     """Return the names of a tree's arrays in `arrays.npz`, in the structure of the tree; None for a leaf of None."""
     if isinstance(values, dict):
-        return {key: _structure(f"{name}.{key}", value) for key, value in values.items()}
+        return {key: _make_structure(f"{name}.{key}", value) for key, value in values.items()}
     if isinstance(values, tuple):
-        return [_structure(f"{name}.{index}", value) for index, value in enumerate(values)]
+        return [_make_structure(f"{name}.{index}", value) for index, value in enumerate(values)]
     return None if values is None else name
 
 
-def _flat(name: str, values: Any) -> dict[str, Any]:
+def _flatten(name: str, values: Any) -> dict[str, Any]:
     if isinstance(values, (dict, tuple)):
         pairs = values.items() if isinstance(values, dict) else enumerate(values)
-        return {key: array for index, value in pairs for key, array in _flat(f"{name}.{index}", value).items()}
+        return {key: array for index, value in pairs for key, array in _flatten(f"{name}.{index}", value).items()}
     return {} if values is None else {name: values}
 
 

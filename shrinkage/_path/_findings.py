@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shrinkage._cv._choice import far_fold
+from shrinkage._cv._choice import find_far_fold
 from shrinkage._cv._statistics import Difference, summarise
-from shrinkage._path._convergence import Convergence, assess_convergence, known_epochs
+from shrinkage._path._convergence import Convergence, assess_convergence, select_finite_losses
 from shrinkage._path._curve import Curve
-from shrinkage._path._words import loss_words
+from shrinkage._path._words import format_loss_name
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def matters(difference: float, loss: float, scale: float) -> bool:
     return difference >= 0.05 * abs(loss) and difference >= 0.01 * abs(scale)
 
 
-def rises_again(
+def find_overfitting(
     held_out: ArrayLike, fold_weight: ArrayLike, training: ArrayLike, se: float, scale: float, **split: Any
 ) -> Overfitting | None:
     """Detect a held-out loss that rises after the best epoch while the training loss falls.
@@ -78,7 +78,7 @@ def rises_again(
     return Overfitting(best + 1, float(mean[best]), last + 1, float(mean[last]), float(training[last]))
 
 
-def strength_without_stopping(curve: Curve, overfitting: Overfitting) -> tuple[int, int, float, bool]:
+def find_strength_without_stopping(curve: Curve, overfitting: Overfitting) -> tuple[int, int, float, bool]:
     """Return the strength that can replace early stopping, or the strength that comes closest to it.
 
     A strength replaces early stopping if the loss after its last epoch avoids at least 75 % of the rise without a
@@ -88,28 +88,33 @@ def strength_without_stopping(curve: Curve, overfitting: Overfitting) -> tuple[i
         A tuple: the index of `min` if it replaces early stopping, otherwise of the strength with the smallest last
         loss; the number of epochs; the loss after the last epoch; and whether it replaces early stopping.
     """
-    curves = held_out_curve(curve)
-    tried = usable_strengths(curve)
-    last_losses_of = np.where(tried, last_losses(curves), np.inf)
+    curves = compute_held_out_curve(curve)
+    tried = find_usable_strengths(curve)
+    last_losses_of = np.where(tried, select_last_losses(curves), np.inf)
     index = int(curve.index)
     limit = overfitting.best_loss + 0.25 * (overfitting.last_loss - overfitting.best_loss)
     if not tried[index] or last_losses_of[index] > limit:
         index = int(np.argmin(last_losses_of))
-    return index, len(known_epochs(curves[index])), float(last_losses_of[index]), bool(last_losses_of[index] <= limit)
+    return (
+        index,
+        len(select_finite_losses(curves[index])),
+        float(last_losses_of[index]),
+        bool(last_losses_of[index] <= limit),
+    )
 
 
-def last_losses(held_out: ArrayLike) -> Floats:
+def select_last_losses(held_out: ArrayLike) -> Floats:
     """Return the loss of each strength after the last epoch that was trained, (S,), from curves (S, E)."""
-    return np.array([np.append(math.nan, known_epochs(curve))[-1] for curve in np.asarray(held_out, float)])
+    return np.array([np.append(math.nan, select_finite_losses(curve))[-1] for curve in np.asarray(held_out, float)])
 
 
-def near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
+def is_loss_near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
     """Return whether a loss is at most 0.3 % of the best constant's loss, or 1 % for a log loss.
 
     For a squared error, 0.3 % is an R squared of 0.997. Few models reach it if the target has noise.
 
     Example:
-        >>> near_perfect(5e-7, 2.3, log_loss=True), near_perfect(0.06, 1.1, log_loss=True)
+        >>> is_loss_near_perfect(5e-7, 2.3, log_loss=True), is_loss_near_perfect(0.06, 1.1, log_loss=True)
         (True, False)
     """
     return math.isfinite(null) and 0 <= loss <= (0.01 if log_loss else 0.003) * null
@@ -118,22 +123,22 @@ def near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
 # --- decisions about a curve
 
 
-def none_and_min(curve: Curve) -> list[int]:
+def list_none_and_min(curve: Curve) -> list[int]:
     none = len(curve.lams) - 1
     return [index for index in dict.fromkeys((none, curve.index)) if not curve.failed[index]]
 
 
-def usable_strengths(curve: Curve) -> np.ndarray:
+def find_usable_strengths(curve: Curve) -> np.ndarray:
     """Return which strengths are above 0 and have no diverged model, (S,)."""
     return (curve.lams > 0) & ~curve.failed
 
 
-def convergence_without_penalty(curve: Curve) -> Convergence:
+def assess_convergence_without_penalty(curve: Curve) -> Convergence:
     """Return how far training without a penalty converged, or training at `min` if a model without a penalty diverged.
 
     In the second case the result is never BEGINNING: the learning rate is already too high for more progress.
     """
-    found = convergence_at(curve, none_and_min(curve)[0])
+    found = assess_convergence_at(curve, list_none_and_min(curve)[0])
     return Convergence.FALLING if curve.failed[-1] and found is Convergence.BEGINNING else found
 
 
@@ -142,16 +147,18 @@ def is_unsteady(curve: Curve) -> bool:
 
     Swings are measured by the mean rise from epoch to epoch in the second half of the epochs.
     """
-    folds, mean = curve.train_loss[:, -1], known_epochs(training_curve(curve)[-1])
+    folds, mean = curve.train_loss[:, -1], select_finite_losses(compute_training_curve(curve)[-1])
     rises = np.maximum(np.diff(folds[:, (len(mean) - 1) // 2 : len(mean)]), 0)
     rise = max(mean[-1] - mean.min(), rises.mean() if rises.size else 0.0)
-    return matters(rise, mean[-1], scale_of(curve))
+    return matters(rise, mean[-1], get_loss_scale(curve))
 
 
-def convergence_at(curve: Curve, index: int) -> Convergence:
+def assess_convergence_at(curve: Curve, index: int) -> Convergence:
     if curve.solver == "exact":
         return Convergence.LEVELLED
-    return assess_convergence(held_out_curve(curve)[index], curve.epochs[index], curve.se[index], curve.null_loss)
+    return assess_convergence(
+        compute_held_out_curve(curve)[index], curve.epochs[index], curve.se[index], curve.null_loss
+    )
 
 
 def training_is_stuck(curve: Curve) -> bool:
@@ -160,18 +167,18 @@ def training_is_stuck(curve: Curve) -> bool:
     The fall per epoch must exceed twice its standard error. The loss is taken without a penalty, or at `min` if a model
     without a penalty diverged.
     """
-    losses = known_epochs(training_curve(curve)[none_and_min(curve)[0]])
+    losses = select_finite_losses(compute_training_curve(curve)[list_none_and_min(curve)[0]])
     steps = np.diff(losses)[(len(losses) - 1) // 2 :]
     return len(steps) > 1 and bool(steps.mean() >= -2 * steps.std() / math.sqrt(len(steps)))
 
 
 def training_rises(curve: Curve) -> bool:
     """Return whether the training loss after the last epoch is higher than after the first, by a reportable amount."""
-    losses = known_epochs(training_curve(curve)[none_and_min(curve)[0]])
-    return len(losses) > 1 and matters(float(losses[-1] - losses[0]), losses[-1], scale_of(curve))
+    losses = select_finite_losses(compute_training_curve(curve)[list_none_and_min(curve)[0]])
+    return len(losses) > 1 and matters(float(losses[-1] - losses[0]), losses[-1], get_loss_scale(curve))
 
 
-def far_above_constant(curve: Curve, loss: float) -> bool:
+def is_far_above_constant(curve: Curve, loss: float) -> bool:
     """Return whether a loss is more than ten times the loss of the best constant.
 
     On inputs and targets of unit size, training does not start that high.
@@ -194,11 +201,11 @@ def trains_above_constant(curve: Curve) -> bool:
     """
     if curve.solver == "exact":  # the loss is then of rows without a relation of inputs and targets
         return False
-    above = least_training_loss(curve) >= curve.null_loss
+    above = compute_least_training_loss(curve) >= curve.null_loss
     return above and not (curve.folds.next_folds is None and training_is_stuck(curve))
 
 
-def overfitting_without_penalty(curve: Curve, *, scheduled: bool) -> Overfitting | None:
+def find_overfitting_without_penalty(curve: Curve, *, has_schedule: bool) -> Overfitting | None:
     """Detect overfitting without a penalty: a held-out loss that rises after the best epoch.
 
     With a learning rate schedule and a chosen epoch after the best one, the result is None. Early epochs have a high
@@ -206,13 +213,13 @@ def overfitting_without_penalty(curve: Curve, *, scheduled: bool) -> Overfitting
 
     Args:
         curve: the curve.
-        scheduled: whether the learning rate follows a schedule.
+        has_schedule: whether the learning rate follows a schedule.
     """
-    training = training_curve(curve)[-1]
+    training = compute_training_curve(curve)[-1]
     split = {"repeats": curve.folds.repeats, "overlap": curve.folds.overlap}
     held_out, se = curve.cv_loss[:, -1], curve.se[-1]
-    found = rises_again(held_out, curve.fold_weight, training, se, scale_of(curve), **split)
-    return None if found and scheduled and curve.epochs[-1] > found.best_epoch else found
+    found = find_overfitting(held_out, curve.fold_weight, training, se, get_loss_scale(curve), **split)
+    return None if found and has_schedule and curve.epochs[-1] > found.best_epoch else found
 
 
 def beats_constant(curve: Curve) -> bool:
@@ -230,10 +237,10 @@ def beats_constant(curve: Curve) -> bool:
         return False
     if not curve.null_gain.low <= 0:  # NaN if the losses of the folds are unknown: the result is then True
         return True
-    return _share_of_null(curve).low > 0 or _row_gain_of_null(curve) > 0
+    return _compute_relative_null_gain(curve).low > 0 or _compute_row_gain_bound(curve) > 0
 
 
-def _row_gain_of_null(curve: Curve) -> float:
+def _compute_row_gain_bound(curve: Curve) -> float:
     """Return the lower end of the 95 % interval of the gain over the best constant, from all held-out rows.
 
     Rows that train the same model are not independent. The variance is corrected as in the test over folds: for m rows
@@ -247,7 +254,7 @@ def _row_gain_of_null(curve: Curve) -> float:
     return rows.mean - wider * (rows.mean - rows.low)
 
 
-def _share_of_null(curve: Curve) -> Difference:
+def _compute_relative_null_gain(curve: Curve) -> Difference:
     """Return the gain over the best constant relative to the constant's loss, with an interval over folds."""
     null = curve.null_fold_loss
     if null is None or curve.single_split or not (null > 0).all():
@@ -256,8 +263,8 @@ def _share_of_null(curve: Curve) -> Difference:
 
 
 def is_near_perfect(curve: Curve) -> bool:
-    log_loss = loss_words(curve.loss_name) == "log loss"
-    return near_perfect(curve.mean[curve.index], curve.null_loss, log_loss=log_loss)
+    log_loss = format_loss_name(curve.loss_name) == "log loss"
+    return is_loss_near_perfect(curve.mean[curve.index], curve.null_loss, log_loss=log_loss)
 
 
 def closes_the_gap(curve: Curve) -> bool:
@@ -269,7 +276,7 @@ def closes_the_gap(curve: Curve) -> bool:
 FEWEST_ROWS = 15
 """Held-out rows of a fold from which its loss says something of the fold.
 
-With fewer rows, `far_fold` mistakes the chance of a few rows for a fold that differs. Of 100,000 draws of squared
+With fewer rows, `find_far_fold` mistakes the chance of a few rows for a fold that differs. Of 100,000 draws of squared
 normal errors, equal in all folds, it finds a far fold in this share:
 
 | rows of a fold | 1 | 5 | 10 | 15 | 20 |
@@ -285,14 +292,14 @@ def has_rows_in_folds(curve: Curve) -> bool:
     return bool(curve.folds.held_out.sizes.min() >= FEWEST_ROWS)
 
 
-def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
+def find_far_folds(curve: Curve) -> dict[int, dict[float, float]]:
     """Find folds with a loss far from the other folds, without a penalty or at `min`.
 
     Only the first repeat with such a fold is reported, because every repeat holds out the same outliers in some fold.
     Nothing is said of folds with few rows.
 
     Returns:
-        For each fold a dictionary from strengths to the ratio of `far_fold`.
+        For each fold a dictionary from strengths to the ratio of `find_far_fold`.
     """
     found: dict[int, dict[float, float]] = {}
     n_train = curve.folds.train.sizes
@@ -302,8 +309,8 @@ def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
         return found
     size = curve.folds.per_repeat if curve.folds.per_repeat > 1 else len(curve.fold_weight)
     for start in range(0, len(curve.fold_weight), size):
-        for index in none_and_min(curve):
-            fold, ratio = far_fold(curve.fold_loss[start : start + size, index])
+        for index in list_none_and_min(curve):
+            fold, ratio = find_far_fold(curve.fold_loss[start : start + size, index])
             if fold is not None:
                 found.setdefault(start + fold, {})[float(curve.lams[index])] = ratio
         if found:
@@ -314,7 +321,7 @@ def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
 def has_raw_target(curve: Curve) -> bool:
     """Return whether `standardize_target` is possible and was not used."""
     one_output = getattr(curve.predictions, "shape", ())[2:] == (1,)
-    squared = loss_words(curve.loss_name) == "squared error"
+    squared = format_loss_name(curve.loss_name) == "squared error"
     return squared and one_output and (curve.target_mean, curve.target_sd) == (0, 1)
 
 
@@ -323,17 +330,17 @@ def has_far_target(curve: Curve) -> bool:
     return has_raw_target(curve) and curve.null_loss > 0 and not 0.1 <= curve.null_loss <= 10
 
 
-def scale_of(curve: Curve) -> float:
+def get_loss_scale(curve: Curve) -> float:
     """Return the loss of the best constant, or the loss after the first epoch if there is no best constant."""
-    return curve.null_loss if math.isfinite(curve.null_loss) else float(held_out_curve(curve)[-1, 0])
+    return curve.null_loss if math.isfinite(curve.null_loss) else float(compute_held_out_curve(curve)[-1, 0])
 
 
 def is_small(curve: Curve, gain: float) -> bool:
     """Return whether a gain is below 1 % of the loss without a penalty, and below 1 % of the best constant's loss."""
-    return gain < 0.01 * abs(curve.mean[-1]) and gain < 0.01 * abs(scale_of(curve))
+    return gain < 0.01 * abs(curve.mean[-1]) and gain < 0.01 * abs(get_loss_scale(curve))
 
 
-def gap(curve: Curve) -> tuple[float, float]:
+def compute_gap(curve: Curve) -> tuple[float, float]:
     """Return the held-out loss minus the training loss, without a penalty, and the standard error of the difference.
 
     In cross-validation both losses are computed on the same rows: the rows that a fold holds out are scored as training
@@ -369,27 +376,29 @@ def falls_towards_none(curve: Curve) -> bool:
     return last >= 0 and curve.lam == 0 and falls_towards(curve, last)
 
 
-def losses_at_one_epoch(curve: Curve) -> tuple[Floats, Floats] | None:
+def compute_losses_at_same_epoch(curve: Curve) -> tuple[Floats, Floats] | None:
     """Return training losses (2,) and held-out losses (2,), without a penalty and at `min`, after the same epoch.
 
     The same epoch is needed because without a penalty the best epoch is early if training overfits. The result is None
     if no epoch was trained at both strengths.
     """
-    train, held_out = (values[[-1, curve.index]] for values in (training_curve(curve), held_out_curve(curve)))
+    train, held_out = (
+        values[[-1, curve.index]] for values in (compute_training_curve(curve), compute_held_out_curve(curve))
+    )
     trained = np.flatnonzero(np.isfinite(train + held_out).all(axis=0))  # patience may have stopped a strength early
     trained = trained[trained < curve.epochs[curve.index]]
     return (train[:, trained[-1]], held_out[:, trained[-1]]) if len(trained) else None
 
 
-def least_training_loss(curve: Curve) -> float:
-    return float(np.nanmin(training_curve(curve)))
+def compute_least_training_loss(curve: Curve) -> float:
+    return float(np.nanmin(compute_training_curve(curve)))
 
 
-def held_out_curve(curve: Curve) -> np.ndarray:
+def compute_held_out_curve(curve: Curve) -> np.ndarray:
     """Average the held-out losses over folds, to (S, E)."""
     return np.tensordot(curve.fold_weight / curve.fold_weight.sum(), curve.cv_loss, axes=1)
 
 
-def training_curve(curve: Curve) -> np.ndarray:
+def compute_training_curve(curve: Curve) -> np.ndarray:
     """Average the training losses over folds, to (S, E)."""
     return np.tensordot(curve.train_weight / curve.train_weight.sum(), curve.train_loss, axes=1)

@@ -6,17 +6,23 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shrinkage._path._call import arguments_of, without_defaults
+from shrinkage._path._call import drop_defaults, make_call_arguments
 from shrinkage._path._curve import Curve
 from shrinkage._path._kinds import KINDS, LOWER_RATE, USE, Fix
-from shrinkage._path._more_rows import more_rows_fix
+from shrinkage._path._more_rows import get_more_rows_fix
 
 _WIDTH = 100
-_NOT_OF_COMPARE = ("penalty", "how", "lams", "models", "learning_curve", "budget")
+_FIT_ONLY_ARGUMENTS = ("penalty", "how", "lams", "models", "learning_curve", "budget")
 
 
-def fix_of(
-    curve: Curve, code: str, plan: Mapping[str, Any], seed: int, *, folds: Sequence[int] = (), scheduled: bool = False
+def make_fix(
+    curve: Curve,
+    code: str,
+    plan: Mapping[str, Any],
+    seed: int,
+    *,
+    folds: Sequence[int] = (),
+    has_schedule: bool = False,
 ) -> str:
     """Return the next step of a finding; empty if there is none that code can make.
 
@@ -25,27 +31,29 @@ def fix_of(
         code: the code of the finding.
         plan, seed: as in `Path`.
         folds: the folds that the finding is about, counted from 0.
-        scheduled: whether the learning rate follows a schedule, which no fix can lower.
+        has_schedule: whether the learning rate follows a schedule, which no fix can lower.
     """
-    fix = more_rows_fix(curve) if code == "more-rows-unclear" else KINDS[code].fix
-    fix = _adapt_fix(curve, fix, plan, scheduled)
-    call = arguments_of(curve, plan, seed)
+    fix = get_more_rows_fix(curve) if code == "more-rows-unclear" else KINDS[code].fix
+    fix = _adapt_fix(curve, fix, plan, has_schedule)
+    call = make_call_arguments(curve, plan, seed)
     values = {
         "fold": str(folds[0]) if len(folds) else "",
         "epochs": str(int(curve.cv_loss.shape[2]) * (4 if code in ("hardly-trained", "more-rows-unclear") else 2)),
         "repeats": str(max(4, 2 * curve.folds.repeats)),
-        "lams": _wider_grid(curve) if "lams" in fix.changes and not curve.failed.all() else "",
+        "lams": _format_wider_grid(curve) if "lams" in fix.changes and not curve.failed.all() else "",
     }
     changes = {name: value.format(**values) for name, value in fix.changes.items()}
-    return fix.code.format(fit=_fit(curve, call, changes), compare=_compare(curve, call), **values)
+    return fix.code.format(
+        fit=_format_fit_call(curve, call, changes), compare=_format_compare_call(curve, call), **values
+    )
 
 
-def _adapt_fix(curve: Curve, fix: Fix, plan: Mapping[str, Any], scheduled: bool) -> Fix:
+def _adapt_fix(curve: Curve, fix: Fix, plan: Mapping[str, Any], has_schedule: bool) -> Fix:
     """Return a step that the path allows in place of one that would fail, or would change nothing."""
     no_curve = curve.learning_curve is not None or curve.budget is not None or plan.get("blocks", 1) > 1
     if list(fix.changes) == ["learning_curve"] and no_curve:
         return USE
-    if fix.code.startswith(LOWER_RATE) and scheduled:
+    if fix.code.startswith(LOWER_RATE) and has_schedule:
         return Fix()
     if "{compare}" in fix.code and (curve.solver == "exact" or curve.lam_model is not None):
         return Fix()  # the exact solver has one penalty, and `compare` refuses a model with regularizers
@@ -55,9 +63,9 @@ def _adapt_fix(curve: Curve, fix: Fix, plan: Mapping[str, Any], scheduled: bool)
     return fix
 
 
-def _fit(curve: Curve, arguments: Mapping[str, str], changes: Mapping[str, str]) -> str:
+def _format_fit_call(curve: Curve, arguments: Mapping[str, str], changes: Mapping[str, str]) -> str:
     """Return the call of `fit` with the arguments of a path, and changes; "" leaves an argument out."""
-    call_arguments = without_defaults(curve, arguments)
+    call_arguments = drop_defaults(curve, arguments)
     call_arguments |= {
         name: f"path.{name}" for name in ("penalty", "how") if call_arguments.get(name, "").startswith("sh.")
     }
@@ -68,29 +76,29 @@ def _fit(curve: Curve, arguments: Mapping[str, str], changes: Mapping[str, str])
         call_arguments |= {"groups": "groups"} if curve.groups is not None else {}
     if changes.get("solver"):
         call_arguments.pop("epochs", None)
-    return _code("path = sh.fit", {**call_arguments, **changes})
+    return _format_call("path = sh.fit", {**call_arguments, **changes})
 
 
-def _compare(curve: Curve, arguments: Mapping[str, str]) -> str:
-    call_arguments = without_defaults(curve, arguments)
-    return _code(
-        "comparison = sh.compare", {name: v for name, v in call_arguments.items() if name not in _NOT_OF_COMPARE}
+def _format_compare_call(curve: Curve, arguments: Mapping[str, str]) -> str:
+    call_arguments = drop_defaults(curve, arguments)
+    return _format_call(
+        "comparison = sh.compare", {name: v for name, v in call_arguments.items() if name not in _FIT_ONLY_ARGUMENTS}
     )
 
 
-def _code(called: str, arguments: Mapping[str, str]) -> str:
+def _format_call(prefix: str, arguments: Mapping[str, str]) -> str:
     """Return a call in one line, or in several if it is long."""
     text = ", ".join(["model", "x", "y", *(f"{name}={value}" for name, value in arguments.items() if value)])
-    if len(called) + len(text) <= _WIDTH:
-        return f"{called}({text})"
+    if len(prefix) + len(text) <= _WIDTH:
+        return f"{prefix}({text})"
     indent = "    "
     lines = textwrap.fill(
         text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
-    return f"{called}(\n{lines}\n)"
+    return f"{prefix}(\n{lines}\n)"
 
 
-def _wider_grid(curve: Curve) -> str:
+def _format_wider_grid(curve: Curve) -> str:
     """Return a grid with the strengths of the path and a decade more, at the end where the minimum lies."""
     if curve.index == 0:
         return "np.append(np.geomspace(10 * path.lams[0], path.lams[0], 5), path.lams[1:])"

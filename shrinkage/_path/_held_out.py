@@ -54,7 +54,7 @@ class HeldOut:
         """Whether all rows are of one class."""
         return self.kind != "numbers" and self.labels.ndim == 1 and len(np.unique(self.labels)) == 1
 
-    def estimator(self) -> Any:
+    def make_estimator(self) -> Any:
         """Return an estimator of scikit-learn whose inputs are the predictions of a strength."""
         from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
@@ -92,7 +92,7 @@ class HeldOut:
         return estimator
 
 
-def held_out(curve: Curve, template: Template) -> list[HeldOut]:
+def collect_held_out_rows(curve: Curve, template: Template) -> list[HeldOut]:
     """Return the held-out rows of each fold; of repeats, of the folds of the first.
 
     Raises:
@@ -102,7 +102,7 @@ def held_out(curve: Curve, template: Template) -> list[HeldOut]:
         raise ValueError("`metric` needs `path.targets`, which a path of an earlier version does not have: fit again.")
     if not isinstance(curve.predictions, np.ndarray) or not isinstance(curve.targets, np.ndarray):
         raise ValueError("`metric` must be of a model with one output: use `path.predictions` and `path.targets`.")
-    kind, predictions = _kind_and_predictions(curve, template)
+    kind, predictions = _get_kind_and_predictions(curve, template)
     folds = curve.folds.held_out[: curve.folds.per_repeat] if curve.folds.per_repeat > 1 else curve.folds.held_out
     inside = folds.contain(curve.held_out_rows)
     is_usable = ~curve.failed
@@ -117,7 +117,7 @@ def held_out(curve: Curve, template: Template) -> list[HeldOut]:
     return parts
 
 
-def _kind_and_predictions(curve: Curve, template: Template) -> tuple[Kind, Array]:
+def _get_kind_and_predictions(curve: Curve, template: Template) -> tuple[Kind, Array]:
     """Return what the model predicts, by its loss, and the predictions; of logits, the probabilities."""
     name, predictions = curve.loss_name.lower().replace("_", ""), curve.predictions
     one = predictions.shape[2:] in ((), (1,))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from shrinkage._cv._statistics import Difference
-from shrinkage._path._arrays import Array, read_only
+from shrinkage._path._arrays import Array, make_read_only
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -46,7 +46,7 @@ class LearningCurve:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            object.__setattr__(self, each.name, read_only(getattr(self, each.name)))
+            object.__setattr__(self, each.name, make_read_only(getattr(self, each.name)))
 
     @property
     def fold_loss(self) -> Array:

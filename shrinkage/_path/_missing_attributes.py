@@ -9,7 +9,7 @@ _LOSSES = (
     "The held-out losses are path.cv_loss of (fold, lam, epoch), the training losses path.train_loss, and path.mean "
     "at the epochs that were kept; path.plot() draws them."
 )
-_CHOSEN = "Say path.model(), the model that was trained on all rows at path.lam; path.model('1se') is a simpler one."
+_CHOICE = "Say path.model(), the model that was trained on all rows at path.lam; path.model('1se') is a simpler one."
 _STRENGTH = "Say path.lam, or path.lam_1se for a simpler model; path.lams has all."
 
 HINTS: Mapping[str, str] = {
@@ -20,7 +20,7 @@ HINTS: Mapping[str, str] = {
     **dict.fromkeys(("history", "loss", "losses", "val_loss", "curves", "cv_results_", "cvm", "mse_path_"), _LOSSES),
     "cvsd": "Say path.se.",
     **dict.fromkeys(
-        ("best_model", "best_estimator_", "best_estimator", "best", "get_model", "models", "final_model"), _CHOSEN
+        ("best_model", "best_estimator_", "best_estimator", "best", "get_model", "models", "final_model"), _CHOICE
     ),
     **dict.fromkeys(("lambda_", "best_lam", "best_lambda", "best_params_", "alpha_", "lam_best"), _STRENGTH),
     **dict.fromkeys(("lambda_min", "lambda_1se"), "Say path.lam_{end}."),
@@ -34,11 +34,11 @@ HINTS: Mapping[str, str] = {
 _METHODS = ("predict", "evaluate", "fit", "predict_on_batch", "compile")
 
 
-def missing_words(name: str) -> str:
+def describe_missing_attribute(name: str) -> str:
     """Return the message of the AttributeError, with a hint at the right attribute if there is one.
 
     Example:
-        >>> missing_words("lambda_1se")
+        >>> describe_missing_attribute("lambda_1se")
         "'Path' object has no attribute 'lambda_1se'. Say path.lam_1se."
     """
     call = "(...)" if name in _METHODS else "" if name in ("layers", "optimizer") else "()"

@@ -4,34 +4,41 @@ import math
 
 from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import convergence_without_penalty
-from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
+from shrinkage._path._findings import assess_convergence_without_penalty
+from shrinkage._path._words import (
+    count_decimals,
+    count_loss_decimals,
+    format_fixed_point,
+    format_lam,
+    format_loss,
+    format_loss_name,
+)
 
 
-def model_words(curve: Curve) -> str:
+def describe_model_strength(curve: Curve) -> str:
     """Compare the strength of the model's regularizers with `min`; empty for other penalties."""
     index = curve.index_model
     if index is None or curve.failed.all():
         return ""
     best = curve.index
     loss, subject = (
-        loss_words(curve.loss_name),
-        f"The model's own strength ({_in_keras(curve)}, lambda = {lam_text(curve.lams[index])})",
+        format_loss_name(curve.loss_name),
+        f"The model's own strength ({_format_regularizer(curve)}, lambda = {format_lam(curve.lams[index])})",
     )
     if curve.failed[index]:
         return f"{subject} cannot be judged: a model diverged there."
     if curve.mean[best] >= curve.null_loss:
         return f"{subject} cannot be judged, as no strength beats the best constant."
-    if convergence_without_penalty(curve) is Convergence.BEGINNING:
+    if assess_convergence_without_penalty(curve) is Convergence.BEGINNING:
         return f"{subject} cannot be judged yet."
     if index == best:
         return f"{subject} is the best of those tried."
-    here, least = (loss_text(curve, curve.mean[i]) for i in (index, best))
+    here, least = (format_loss(curve, curve.mean[i]) for i in (index, best))
     if not math.isfinite(curve.se[best]):
         return f"{subject} gives a {loss} of {here}, the best {least}: there is no standard error to judge that by."
     gain = curve.gain_over(index)
-    digits = min(decimals((gain.high - gain.low) / 2), loss_digits(curve) + 1)
-    mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
+    digits = min(count_decimals((gain.high - gain.low) / 2), count_loss_decimals(curve) + 1)
+    mean, low, high = (format_fixed_point(value, digits) for value in (gain.mean, gain.low, gain.high))
     lowers = f"`min` lowers the {loss} by {mean} (95 % interval {low} to {high}) against it"
     side = "small" if curve.lams[index] < curve.lams[best] else "large"
     if gain.low > 0:
@@ -41,7 +48,7 @@ def model_words(curve: Curve) -> str:
     return f"{subject} may be too {side}: {lowers}, and the interval contains 0."
 
 
-def _in_keras(curve: Curve) -> str:
+def _format_regularizer(curve: Curve) -> str:
     """Write the strength as arguments of a Keras regularizer."""
     lam, rho = curve.lam_model or 0.0, curve.penalty.rho
     if rho in (0, 1):

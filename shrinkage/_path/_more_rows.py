@@ -7,10 +7,10 @@ from shrinkage._cv._series import is_series
 from shrinkage._cv._statistics import Difference, summarise
 from shrinkage._path._convergence import Convergence, assess_convergence
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import beats_constant, convergence_without_penalty, scale_of
+from shrinkage._path._findings import assess_convergence_without_penalty, beats_constant, get_loss_scale
 from shrinkage._path._kinds import EPOCHS, REPEATS, SLOWER, Fix
 from shrinkage._path._learning_curve import LearningCurve
-from shrinkage._path._words import NOTHING, Said, interval_text, loss_words
+from shrinkage._path._words import NOTHING, Sentence, format_gain_interval, format_loss_name
 
 
 class MoreRows(Enum):
@@ -26,39 +26,39 @@ class MoreRows(Enum):
     NOTHING_LEARNT = "no strength clearly beats the best constant"
 
 
-def assess_more_rows(curve: Curve, learned: LearningCurve) -> MoreRows:
+def assess_more_rows(curve: Curve, learning_curve: LearningCurve) -> MoreRows:
     """Decide from the fall of the loss from half of the training rows to all of them.
 
     Twice the rows usually lower the loss by less than the doubling before. A fall below 1 % of the best constant's loss
     hardly matters, unless it is clear, and may be 5 % of the loss: the loss may be far below the constant's.
     """
-    if convergence_without_penalty(curve) is Convergence.BEGINNING:
+    if assess_convergence_without_penalty(curve) is Convergence.BEGINNING:
         return MoreRows.HARDLY_TRAINED
     if not beats_constant(curve):
         return MoreRows.NOTHING_LEARNT
-    fall = learned.fall
+    fall = learning_curve.fall
     if not math.isfinite(fall.mean):
         return MoreRows.DIVERGED
     if not math.isfinite(fall.low):
         return MoreRows.NO_INTERVAL
-    is_clear, loss = fall.low > 0, abs(float(learned.mean[-1, 0]))
-    if fall.high < 0.01 * abs(scale_of(curve)) and not (is_clear and fall.high >= 0.05 * loss):
+    is_clear, loss = fall.low > 0, abs(float(learning_curve.mean[-1, 0]))
+    if fall.high < 0.01 * abs(get_loss_scale(curve)) and not (is_clear and fall.high >= 0.05 * loss):
         return MoreRows.HARDLY_HELP
     if not is_clear:
         return MoreRows.UNCLEAR
-    return MoreRows.OR_EPOCHS if _half_still_falls(curve, learned) else MoreRows.HELP
+    return MoreRows.OR_EPOCHS if _half_still_falls(curve, learning_curve) else MoreRows.HELP
 
 
-def _half_still_falls(curve: Curve, learned: LearningCurve) -> bool:
+def _half_still_falls(curve: Curve, learning_curve: LearningCurve) -> bool:
     """Return whether training on half of the rows, which has half of the steps, still fell at its last epoch."""
     if curve.solver == "exact":
         return False
-    mean = summarise(learned.cv_loss[-2, :, 0], curve.fold_weight)[0]
-    epoch, se = int(learned.epochs[-2, 0]), float(learned.se[-2, 0])
+    mean = summarise(learning_curve.cv_loss[-2, :, 0], curve.fold_weight)[0]
+    epoch, se = int(learning_curve.epochs[-2, 0]), float(learning_curve.se[-2, 0])
     return assess_convergence(mean, epoch, se, curve.null_loss) is not Convergence.LEVELLED
 
 
-def more_rows_words(curve: Curve) -> Said:
+def describe_more_rows(curve: Curve) -> Sentence:
     """Return the sentence on more rows, if the path has a learning curve."""
     learned = curve.learning_curve
     if learned is None:
@@ -68,21 +68,21 @@ def more_rows_words(curve: Curve) -> Said:
         return _say_unclear(f", as {found.value}")
     few, all_rows = (f"{round(rows):,}" for rows in learned.rows[-2:])
     steps = f"from the latest {few} to all {all_rows}" if is_series(curve.folds) else f"from {few} to {all_rows}"
-    change = f"{steps} training rows the {loss_words(curve.loss_name)} {_change_text(curve, learned.fall)}"
+    change = f"{steps} training rows the {format_loss_name(curve.loss_name)} {_describe_change(curve, learned.fall)}"
     if found is MoreRows.HELP:
-        return Said("more-rows-help", f"More rows would help: {change}.", has_interval=True)
+        return Sentence("more-rows-help", f"More rows would help: {change}.", has_interval=True)
     if found is MoreRows.OR_EPOCHS:
         fewer = "On half of the rows training had fewer steps, and the loss still fell at the last epoch"
         words = f"More rows or more epochs would help: {change}. {fewer}: raise $epochs to tell which."
-        return Said("more-rows-or-epochs-help", words, has_interval=True)
+        return Sentence("more-rows-or-epochs-help", words, has_interval=True)
     if found is MoreRows.HARDLY_HELP:
-        words = f"More rows would hardly help: {change}{_small_text(curve, learned.fall)}."
-        return Said("more-rows-hardly-help", words, has_interval=True)
+        words = f"More rows would hardly help: {change}{_describe_small_fall(curve, learned.fall)}."
+        return Sentence("more-rows-hardly-help", words, has_interval=True)
     no_interval = ", and there is no standard error to judge it by" * (found is MoreRows.NO_INTERVAL)
     return _say_unclear(f": {change}{no_interval}")._replace(has_interval=True)
 
 
-def more_rows_fix(curve: Curve) -> Fix:
+def get_more_rows_fix(curve: Curve) -> Fix:
     """Return the next step where it cannot be told whether more rows would help."""
     learned = curve.learning_curve
     return Fix() if learned is None else _FIXES.get(assess_more_rows(curve, learned), Fix())
@@ -96,18 +96,18 @@ _FIXES = {
 }  # where nothing is learnt, other findings have the next step
 
 
-def _say_unclear(reason: str) -> Said:
-    return Said("more-rows-unclear", f"Whether more rows would help cannot be told{reason}.")
+def _say_unclear(reason: str) -> Sentence:
+    return Sentence("more-rows-unclear", f"Whether more rows would help cannot be told{reason}.")
 
 
-def _small_text(curve: Curve, fall: Difference) -> str:
+def _describe_small_fall(curve: Curve, fall: Difference) -> str:
     """Return how small a fall is; nothing of a rise."""
     scale = "the best constant's" if math.isfinite(curve.null_loss) else "the loss after the first epoch"
     return f", less than 1 % of {scale}" if fall.high > 0 else ""
 
 
-def _change_text(curve: Curve, fall: Difference) -> str:
+def _describe_change(curve: Curve, fall: Difference) -> str:
     """Return by how much a loss fell or rose, with the interval."""
     if fall.mean >= 0:
-        return f"fell by {interval_text(curve, fall)}"
-    return f"rose by {interval_text(curve, Difference(-fall.mean, -fall.high, -fall.low))}"
+        return f"fell by {format_gain_interval(curve, fall)}"
+    return f"rose by {format_gain_interval(curve, Difference(-fall.mean, -fall.high, -fall.low))}"

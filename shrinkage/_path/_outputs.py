@@ -8,38 +8,38 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from shrinkage._messages._file_names import check_file_name, writing
+from shrinkage._messages._file_names import check_file_name, explain_write_errors
 from shrinkage._messages._note import Vocabulary
-from shrinkage._path._pictures._weights import WeightsData, weights_data
-from shrinkage._path._report._page import page
+from shrinkage._path._pictures._weights import WeightsData, compute_weights_data
+from shrinkage._path._report._page import render_report_page
 from shrinkage._path._report._provenance import Provenance
 from shrinkage._path._report._sections import ComparisonLike
-from shrinkage._path._text import header, summary
-from shrinkage._path._words import title
+from shrinkage._path._text import format_header, format_path_summary
+from shrinkage._path._words import format_title
 
 
-def path_title(path: Any) -> str:
+def format_path_title(path: Any) -> str:
     """Return the title: the penalty and the name of the model."""
-    return title(path.penalty, path.how, path.template.name)
+    return format_title(path.penalty, path.how, path.template.name)
 
 
-def path_header(path: Any) -> str:
+def format_path_header(path: Any) -> str:
     """Return the line above the table: title, number of weights and of models, time."""
-    return header(path, path_title(path), path.selection, path.seconds)
+    return format_header(path, format_path_title(path), path.selection, path.seconds)
 
 
-def layer_weights(path: Any) -> WeightsData:
+def compute_layer_weights(path: Any) -> WeightsData:
     """Return norms and zeros by layer."""
     values = [path.weights[place] for place in path.template.trained_places] if path.weights else []
-    return weights_data(path, path.selection, values)
+    return compute_weights_data(path, path.selection, values)
 
 
-def path_text(path: Any, terms: Vocabulary) -> str:
+def format_path_text(path: Any, terms: Vocabulary) -> str:
     """Return the table of a path, the verdict and the notes, in the terms of Python or of the shell."""
-    return summary(path, path_header(path), path.verdict(), path.notes, terms)
+    return format_path_summary(path, format_path_header(path), path.verdict(), path.notes, terms)
 
 
-def for_people(path: Any) -> dict[str, Any]:
+def make_summary_entries(path: Any) -> dict[str, Any]:
     """Return the entries of `path.json` for people: the chosen strengths and the verdict."""
     if path.failed.all():
         lams = {"lam": None, "lam_min": None, "lam_1se": None}
@@ -50,7 +50,7 @@ def for_people(path: Any) -> dict[str, Any]:
     return {**lams, "verdict": path.verdict()}
 
 
-def path_page(
+def make_path_page(
     path: Any, terms: Vocabulary, *, x: Any = None, comparison: ComparisonLike | None = None, command: str = ""
 ) -> str:
     """Return the page of `Path.report`, in the terms of Python or of the shell.
@@ -62,11 +62,11 @@ def path_page(
         command: the command that repeats the run; "" for the call of `fit`.
     """
     provenance = Provenance(
-        title=path_title(path),
-        header=path_header(path).removeprefix(f"{path_title(path)}: "),
+        title=format_path_title(path),
+        header=format_path_header(path).removeprefix(f"{format_path_title(path)}: "),
         verdict=path.verdict(),
         selection=path.selection,
-        weights=partial(layer_weights, path),
+        weights=partial(compute_layer_weights, path),
         from_logits=path.template.from_logits,
         how=path.how,
         seed=path.seed,
@@ -74,12 +74,12 @@ def path_page(
         notes=path.notes,
         seconds=path.seconds,
     )
-    return page(path, provenance, terms, x=x, comparison=comparison, command=command)
+    return render_report_page(path, provenance, terms, x=x, comparison=comparison, command=command)
 
 
-def write_page(path: Any, file: Any, terms: Vocabulary, **content: Any) -> None:
-    """Write the page to a file; `content` are the other arguments of `path_page`."""
+def write_path_page(path: Any, file: Any, terms: Vocabulary, **content: Any) -> None:
+    """Write the page to a file; `content` are the other arguments of `make_path_page`."""
     file = check_file_name("`file`", file, 'a file name, such as "report.html"')
-    text = path_page(path, terms, **content)
-    with writing("`file`", file):
+    text = make_path_page(path, terms, **content)
+    with explain_write_errors("`file`", file):
         file.write_text(text, encoding="utf-8")

@@ -9,24 +9,31 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from shrinkage._cv._choice import choose
+from shrinkage._cv._choice import choose_strengths
 from shrinkage._messages._note import PYTHON, Note
-from shrinkage._path._call import attach_code
+from shrinkage._path._call import format_attach_call
 from shrinkage._path._choose import MetricChoice, choose_by_metric
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._diagnosis import Diagnosis, diagnose
-from shrinkage._path._files import read, write
-from shrinkage._path._missing_attributes import missing_words
-from shrinkage._path._model_words import model_words
-from shrinkage._path._outputs import for_people, layer_weights, path_header, path_text, path_title, write_page
-from shrinkage._path._pictures._kinds import Kind, check_kind, drawings
+from shrinkage._path._files import read_saved_path, write_saved_path
+from shrinkage._path._missing_attributes import describe_missing_attribute
+from shrinkage._path._model_words import describe_model_strength
+from shrinkage._path._outputs import (
+    compute_layer_weights,
+    format_path_header,
+    format_path_text,
+    format_path_title,
+    make_summary_entries,
+    write_path_page,
+)
+from shrinkage._path._pictures._kinds import Kind, check_kind, make_drawings
 from shrinkage._path._pictures._plot import plot
-from shrinkage._path._report._html import notebook_table
+from shrinkage._path._report._html import render_notebook_table
 from shrinkage._path._report._sections import ComparisonLike
-from shrinkage._path._text import remarks, table_cells
-from shrinkage._path._trials import columns_of, members_of
-from shrinkage._path._verdict import verdict
-from shrinkage._path._words import Said
+from shrinkage._path._text import format_table_cells, list_remarks
+from shrinkage._path._trials import make_table_columns, make_trial_columns
+from shrinkage._path._verdict import make_path_verdict
+from shrinkage._path._words import Sentence
 
 if TYPE_CHECKING:
     import keras
@@ -148,10 +155,10 @@ class Path(Curve):
         index = self.index_of(lam)
         status, strength = self.full_status[index], f"lam = {self.lams[index]:.6g}"
         if status is Status.SKIPPED:
-            choose(self.candidates, self.se)  # raises NothingToChoose
+            choose_strengths(self.candidates, self.se)  # raises NothingToChoose
         if status is Status.NOT_TRAINED:
             grid = "models='all'" if self.budget is None else "no `budget`"
-            call = attach_code(self, self.lams[index], self.plan)
+            call = format_attach_call(self, self.lams[index], self.plan)
             before = f"{call} and then " if self.lams[index] else ""
             raise ValueError(
                 f"No model was trained on all rows at {strength}, which is not a choice. Call fit with {grid}; or call "
@@ -160,7 +167,7 @@ class Path(Curve):
         if status is not Status.OK:
             raise ValueError(f"The model trained on all rows at {strength} {status.value}: choose another.")
         place = int(np.count_nonzero(self.has_model[:index]))
-        return self.template.model([weight[place] for weight in self.weights])
+        return self.template.make_model([weight[place] for weight in self.weights])
 
     def choose(self, metric: Any, *, rule: Literal["min", "1se"] = "min") -> MetricChoice:
         """Choose the strength by a metric of the held-out predictions, in place of the loss.
@@ -213,7 +220,7 @@ class Path(Curve):
         """
         import pandas as pd
 
-        return pd.DataFrame(columns_of(self))
+        return pd.DataFrame(make_table_columns(self))
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -227,7 +234,7 @@ class Path(Curve):
         """
         import pandas as pd
 
-        return pd.DataFrame(members_of(self, self.plan))
+        return pd.DataFrame(make_trial_columns(self, self.plan))
 
     def verdict(self) -> str:
         """Return the sentences below the table: first the advice, then the gain of the penalty over no penalty.
@@ -235,7 +242,7 @@ class Path(Curve):
         The verdict says so if the gain cannot be judged: if training has hardly begun, if no strength clearly beats the
         best constant, or if strengths diverged.
         """
-        return Note(" ".join(each.words for each in self._said))
+        return Note(" ".join(each.words for each in self._sentences))
 
     def diagnose(self) -> Diagnosis:
         """Return the findings behind the verdict, each with its numbers and the next step as code.
@@ -261,13 +268,13 @@ class Path(Curve):
             ('hardly-trained', 'path = sh.fit(model, x, y, penalty=path.penalty, lams=path.lams, cv=3, epochs=20)')
         """
         scheduled = self.template.has_schedule
-        return diagnose(self, self._said, path_title(self), self.plan, self.seed, scheduled=scheduled)
+        return diagnose(self, self._sentences, format_path_title(self), self.plan, self.seed, has_schedule=scheduled)
 
     @property
-    def _said(self) -> list[Said]:
-        sentences = verdict(self, self.notes, scheduled=self.template.has_schedule, seconds=self.seconds)
-        own = model_words(self)
-        return [*sentences, *([Said("strength-of-the-model", own)] if own else [])]
+    def _sentences(self) -> list[Sentence]:
+        sentences = make_path_verdict(self, self.notes, has_schedule=self.template.has_schedule, seconds=self.seconds)
+        own = describe_model_strength(self)
+        return [*sentences, *([Sentence("strength-of-the-model", own)] if own else [])]
 
     def plot(
         self,
@@ -320,8 +327,10 @@ class Path(Curve):
             >>> figure = path.plot(kind="residuals", lam="none", ax=right)
         """
         index = self.index_of(lam) if check_kind(kind, lam) else 0
-        pictures = drawings(kind, self, index, partial(layer_weights, self), from_logits=self.template.from_logits)
-        return plot(pictures, file, ax, title=path_title(self))
+        pictures = make_drawings(
+            kind, self, index, partial(compute_layer_weights, self), from_logits=self.template.from_logits
+        )
+        return plot(pictures, file, ax, title=format_path_title(self))
 
     def report(self, file: Any, *, x: Any = None, comparison: ComparisonLike | None = None) -> None:
         """Write a page with verdict, pictures and provenance: one HTML file that requests nothing from a network.
@@ -346,7 +355,7 @@ class Path(Curve):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     path.report(pathlib.Path(folder, "report.html"))
         """
-        write_page(self, file, PYTHON, x=x, comparison=comparison)
+        write_path_page(self, file, PYTHON, x=x, comparison=comparison)
 
     def save(self, folder: Any, *, overwrite: bool = False) -> None:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
@@ -362,7 +371,7 @@ class Path(Curve):
             OSError: if the folder exists and `overwrite` is False, or if it cannot be written.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        write(folder, values, for_people(self), overwrite=overwrite)
+        write_saved_path(folder, values, make_summary_entries(self), overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: Any) -> Path:
@@ -373,20 +382,22 @@ class Path(Curve):
             ValueError: if `save` did not write the folder, if it is damaged or comes from a newer version, or if Keras
                 does not find a custom class or function of the model.
         """
-        return cls(**read(folder))
+        return cls(**read_saved_path(folder))
 
     if not TYPE_CHECKING:  # for a type checker, any attribute would exist
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(missing_words(name), name=name, obj=self)
+            raise AttributeError(describe_missing_attribute(name), name=name, obj=self)
 
     def __repr__(self) -> str:
-        return path_text(self, PYTHON)
+        return format_path_text(self, PYTHON)
 
     def _repr_html_(self) -> str:
         """Return the table, the verdict and the notes for a notebook."""
-        words = [self.verdict(), *remarks(self), *self.notes]
-        return notebook_table(path_header(self), table_cells(self), [PYTHON.say(text) for text in words])
+        words = [self.verdict(), *list_remarks(self), *self.notes]
+        return render_notebook_table(
+            format_path_header(self), format_table_cells(self), [PYTHON.say(text) for text in words]
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled path; an earlier version may have written it without `loss_name`."""

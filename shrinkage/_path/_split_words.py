@@ -5,13 +5,21 @@ from collections.abc import Sequence
 
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import is_small
-from shrinkage._path._words import Said, rough_duration
+from shrinkage._path._words import Sentence, format_rough_duration
 
 _WORDS = {"group k-fold": " of groups", "stratified group k-fold": " of groups", "fold numbers": ", as given"}
-_OWN = ("k-fold", "stratified k-fold", *_WORDS, "pairs of rows", "hold-out", "stratified hold-out", "group hold-out")
+_BUILT_IN_KINDS = (
+    "k-fold",
+    "stratified k-fold",
+    *_WORDS,
+    "pairs of rows",
+    "hold-out",
+    "stratified hold-out",
+    "group hold-out",
+)
 
 
-def split_text(curve: Curve) -> str:
+def format_split(curve: Curve) -> str:
     """Say how the rows were split: `1 split`, `5 folds`, `4 repeats of 5 folds`, `5 folds of TimeSeriesSplit`."""
     folds = curve.folds
     n_folds = folds.per_repeat
@@ -21,13 +29,13 @@ def split_text(curve: Curve) -> str:
         return "1 split"
     if n_folds == 1:
         return f"{folds.repeats} hold-outs{' of groups' * folds.kind.startswith('group')}"
-    more = _WORDS.get(folds.kind, "" if folds.kind in _OWN else f" of {folds.kind}")
+    more = _WORDS.get(folds.kind, "" if folds.kind in _BUILT_IN_KINDS else f" of {folds.kind}")
     return f"{f'{folds.repeats} repeats of ' * (folds.repeats > 1)}{n_folds} folds{more}"
 
 
-def one_split_words(curve: Curve, said: Sequence[Said]) -> str:
+def describe_single_split(curve: Curve, sentences: Sequence[Sentence]) -> str:
     """Return the caution about the interval of a single split, where sentences have an interval."""
-    if not (curve.single_split and any(each.has_interval for each in said)):
+    if not (curve.single_split and any(each.has_interval for each in sentences)):
         return ""
     return (
         "One split does not show the noise of training, and its intervals are too short: those of several folds are "
@@ -38,7 +46,7 @@ def one_split_words(curve: Curve, said: Sequence[Said]) -> str:
 _REPEATS = 4  # as in `more_repeats` of the vocabularies
 
 
-def repeats_words(curve: Curve, said: Sequence[Said], seconds: float) -> str:
+def describe_repeats(curve: Curve, sentences: Sequence[Sentence], seconds: float) -> str:
     """Return what repeats would cost, where sentences say that the gain may be chance and repeats may show it.
 
     The folds are then trained so many times. Compiling, and training on all rows, are done once as before: the time is
@@ -47,16 +55,16 @@ def repeats_words(curve: Curve, said: Sequence[Said], seconds: float) -> str:
     folds = curve.folds
     if not ("k-fold" in folds.kind and folds.repeats == 1 and math.isfinite(seconds)):
         return ""
-    if not any(each.has_interval for each in said) or curve.gain.low > 0:
+    if not any(each.has_interval for each in sentences) or curve.gain.low > 0:
         return ""
     if is_small(curve, curve.gain.high):
         return ""  # whether it is chance does not matter
     in_folds, of_all_rows = int(folds.train.sizes.sum()) * len(curve.lams), folds.n_rows * int(curve.has_model.sum())
     cost = seconds * (_REPEATS * in_folds + of_all_rows) / (in_folds + of_all_rows)
-    return f"$more_repeats may show whether it is chance, and would take about {rough_duration(cost)} or less."
+    return f"$more_repeats may show whether it is chance, and would take about {format_rough_duration(cost)} or less."
 
 
-def rows_words(curve: Curve) -> str:
+def describe_held_out_rows(curve: Curve) -> str:
     """Say which rows the losses are of, where the folds do not hold out each row once."""
     folds, n_held_out = curve.folds, curve.folds.held_out.union_size
     if curve.single_split:

@@ -4,38 +4,45 @@ import math
 
 import numpy as np
 
-from shrinkage._path._cautions import epoch_limit_words
-from shrinkage._path._convergence import FEW_EPOCHS, Convergence, late_speed
+from shrinkage._path._cautions import describe_epoch_limit
+from shrinkage._path._convergence import FEW_EPOCHS, Convergence, compute_late_speed
 from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import (
-    convergence_without_penalty,
-    far_above_constant,
+    assess_convergence_without_penalty,
+    compute_held_out_curve,
+    compute_least_training_loss,
+    find_overfitting_without_penalty,
     has_far_target,
     has_raw_target,
-    held_out_curve,
     is_above_constant,
-    least_training_loss,
-    overfitting_without_penalty,
+    is_far_above_constant,
     training_is_stuck,
     training_rises,
     trains_above_constant,
 )
-from shrinkage._path._overfitting import overfitting_words
-from shrinkage._path._words import Said, at_min, capital, figures, interval_text, loss_text
+from shrinkage._path._overfitting import describe_overfitting
+from shrinkage._path._words import (
+    Sentence,
+    capitalise,
+    format_chosen_strength,
+    format_figures,
+    format_gain_interval,
+    format_loss,
+)
 from shrinkage._problem._scales import names_inputs, names_targets
 
 _WORSE = "The models on this path predict worse than a constant"
 _NO_ERROR = 1e-9  # of a loss that is the rounding of a mean
 
 
-def nothing_to_choose_words(curve: Curve) -> Said:
+def describe_nothing_to_choose(curve: Curve) -> Sentence:
     """Return the sentences for a path without a choice, with the cause and advice."""
     if curve.solver == "exact":
         words = (
             "Nothing to choose from: without a penalty the log loss has no minimum, as the inputs separate classes. "
             "With a penalty above 0 it has one."
         )
-        return Said("no-minimum", words)
+        return Sentence("no-minimum", words)
     hit = curve.status == Status.DIVERGED
     whole = np.flatnonzero(hit.all(axis=1))
     where = ""
@@ -49,12 +56,12 @@ def nothing_to_choose_words(curve: Curve) -> Said:
     unit = ", or say standardize_target=True" if has_far_target(curve) and curve.null_loss > 10 else ""
     words = (
         f"Nothing to choose from: at every strength a model diverged. {where} "
-        f"Lower $learning_rate$or_scale_inputs{unit}.{_domain_words(curve)}"
+        f"Lower $learning_rate$or_scale_inputs{unit}.{_describe_loss_domain(curve)}"
     )
-    return Said("diverged", words)
+    return Sentence("diverged", words)
 
 
-def _domain_words(curve: Curve) -> str:
+def _describe_loss_domain(curve: Curve) -> str:
     """Return advice on the output activation if the loss is not finite for some predictions."""
     if curve.loss_name.lower() != "poisson":
         return ""
@@ -64,76 +71,87 @@ def _domain_words(curve: Curve) -> str:
     )
 
 
-def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> list[Said]:
+def describe_unbeaten_constant(
+    curve: Curve, loss: str, notes: tuple[str, ...], *, has_schedule: bool
+) -> list[Sentence]:
     """Return the sentences if no strength clearly beats the best constant, with advice on the likely cause."""
     if abs(curve.null_loss) < _NO_ERROR * abs(curve.mean[curve.index]):
         words = "A constant predicts the target without error: there is nothing to learn from the inputs."
-        return [Said("no-better-than-constant", words)]
+        return [Sentence("no-better-than-constant", words)]
     if trains_above_constant(curve):
-        return [_undertrained_words(curve, loss, notes)]
+        return [_describe_undertraining(curve, loss, notes)]
     best, null = float(curve.mean[curve.index]), curve.null_loss
-    overfitting = overfitting_without_penalty(curve, scheduled=scheduled)
-    how_far = convergence_without_penalty(curve)
+    overfitting = find_overfitting_without_penalty(curve, has_schedule=has_schedule)
+    how_far = assess_convergence_without_penalty(curve)
     if overfitting and overfitting.best_loss < null <= best:
-        words = f"No strength beats the best constant ({loss} {figures(null)}) at its chosen epoch."
-        return [Said("no-better-than-constant", words), *overfitting_words(curve, loss, overfitting)]
+        words = f"No strength beats the best constant ({loss} {format_figures(null)}) at its chosen epoch."
+        return [Sentence("no-better-than-constant", words), *describe_overfitting(curve, loss, overfitting)]
     if how_far is Convergence.BEGINNING:
-        unclear = Said("constant-unclear", f"{_beats_words(curve, loss, so_far=True)}.", _lowers_constant(curve))
-        return [beginning_words(curve, loss, notes), unclear]
+        unclear = Sentence(
+            "constant-unclear", f"{_describe_null_gain(curve, loss, is_preliminary=True)}.", _lowers_constant(curve)
+        )
+        return [describe_beginning(curve, loss, notes), unclear]
     if how_far is Convergence.FALLING:
         words = (
-            f"Train longer (raise $epochs). {_beats_words(curve, loss, so_far=True)}. The inputs may have little to do "
-            f"with the target, or training is too short. {epoch_limit_words(curve)}"
+            f"Train longer (raise $epochs). {_describe_null_gain(curve, loss, is_preliminary=True)}. The inputs may "
+            "have little to do "
+            f"with the target, or training is too short. {describe_epoch_limit(curve)}"
         )
-        return [Said("still-falling", words, _lowers_constant(curve))]
-    sentence = _levelled_words(curve, loss, notes, scheduled=scheduled)
+        return [Sentence("still-falling", words, _lowers_constant(curve))]
+    sentence = _describe_levelled_training(curve, loss, notes, has_schedule=has_schedule)
     return [sentence._replace(has_interval=_lowers_constant(curve))]
 
 
-def _levelled_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> Said:
+def _describe_levelled_training(curve: Curve, loss: str, notes: tuple[str, ...], *, has_schedule: bool) -> Sentence:
     """Return the sentences if training has levelled off and does not clearly beat the best constant."""
     best, null, exact = float(curve.mean[curve.index]), curve.null_loss, curve.solver == "exact"
-    start = _beats_words(curve, loss, so_far=False)
-    if far_above_constant(curve, best):
+    start = _describe_null_gain(curve, loss, is_preliminary=False)
+    if is_far_above_constant(curve, best):
         advice = "Look for outliers." if exact else "Lower $learning_rate, or look for outliers."
         words = (
             f"{advice} {_WORSE} on held-out rows, though not in training. {start}. "
-            f"The least held-out loss is {figures(best)}."
+            f"The least held-out loss is {format_figures(best)}."
         )
-        return Said("worse-than-constant", words)
+        return Sentence("worse-than-constant", words)
     none = float(curve.candidates[-1])
-    if none and far_above_constant(curve, none) and not scheduled:
+    if none and is_far_above_constant(curve, none) and not has_schedule:
         words = (
-            f"Lower $learning_rate. Without a penalty the {loss} is {figures(none)} at its best epoch, far above the "
+            f"Lower $learning_rate. Without a penalty the {loss} is {format_figures(none)} at its best epoch, far "
+            "above the "
             f"best constant's. {start}."
         )
-        return Said("learning-rate", words)
+        return Sentence("learning-rate", words)
     if not exact and (has_far_target(curve) or names_targets(notes)):
-        return Said("target-not-scaled", f"{_target_advice(curve)} {start}.")
+        return Sentence("target-not-scaled", f"{_describe_target_advice(curve)} {start}.")
     above = is_above_constant(curve)
     advice = f"Do not use these models. {_WORSE}" if above else "Do not rely on these models"
     training = curve.train_mean[curve.index]
     idle = ", the model may not learn at all (not even its training loss is far below)"
     idle *= bool(training > 0.97 * null) and not exact
     words = (
-        f"{advice}. {start} (training {figures(training)}, held out {figures(best)}). The inputs may have little to do "
+        f"{advice}. {start} (training {format_figures(training)}, held out {format_figures(best)}). The inputs may "
+        "have little to do "
         f"with the target{idle}, or the rows may be too few to show it."
     )
     below = "constant-unclear" if best < null else "no-better-than-constant"
-    return Said("worse-than-constant" if above else below, words)
+    return Sentence("worse-than-constant" if above else below, words)
 
 
-def _beats_words(curve: Curve, loss: str, *, so_far: bool) -> str:
+def _describe_null_gain(curve: Curve, loss: str, *, is_preliminary: bool) -> str:
     """Return a clause: no strength beats the best constant, or none clearly does."""
     null = curve.null_loss
-    constant, no = f"the best constant ({loss} {figures(null)})", "So far no" if so_far else "No"
+    constant, no = f"the best constant ({loss} {format_figures(null)})", "So far no" if is_preliminary else "No"
     if curve.mean[curve.index] >= null:
         return f"{no} strength beats {constant}: nothing was learnt that shows on held-out rows"
     if not _lowers_constant(curve):
-        return f"{no} strength beats {constant}: {at_min(curve)} is the best, and leaves no penalised weight"
-    subject = at_min(curve) if curve.lam > 0 else "training without a penalty"  # "no penalty" would be ambiguous
+        choice = format_chosen_strength(curve)
+        return f"{no} strength beats {constant}: {choice} is the best, and leaves no penalised weight"
+    subject = (
+        format_chosen_strength(curve) if curve.lam > 0 else "training without a penalty"
+    )  # "no penalty" would be ambiguous
     return (
-        f"{no} strength clearly beats {constant}: {subject} lowers it by {interval_text(curve, curve.null_gain)}, "
+        f"{no} strength clearly beats {constant}: {subject} lowers it by "
+        f"{format_gain_interval(curve, curve.null_gain)}, "
         f"which may be chance"
     )
 
@@ -143,67 +161,67 @@ def _lowers_constant(curve: Curve) -> bool:
     return not (curve.mean[curve.index] >= curve.null_loss or curve.nonzero[curve.index] == 0)
 
 
-def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> Said:
+def _describe_undertraining(curve: Curve, loss: str, notes: tuple[str, ...]) -> Sentence:
     """Return advice if not even the training loss is below the loss of the best constant."""
-    least, null = least_training_loss(curve), curve.null_loss
-    losses = f"({loss} {loss_text(curve, least)} in training at the least, best constant {figures(null)})"
+    least, null = compute_least_training_loss(curve), curve.null_loss
+    losses = f"({loss} {format_loss(curve, least)} in training at the least, best constant {format_figures(null)})"
     code, state, more = "learning-rate", "Training has not got as far as the best constant", ""
     if names_inputs(notes):
         code = "inputs-not-scaled"
         advice = "Standardise the inputs, which are far from unit size (see the note on them)."
     elif has_far_target(curve) or names_targets(notes):
-        code, advice = "target-not-scaled", _target_advice(curve)
+        code, advice = "target-not-scaled", _describe_target_advice(curve)
     elif training_rises(curve):
         advice = "Lower $learning_rate."
         state = (
             f"In training the {loss} is higher after the last epoch than after the first, and does not get as far as "
             f"the best constant"
         )
-    elif far_above_constant(curve, least):
+    elif is_far_above_constant(curve, least):
         advice, state = "Lower $learning_rate.", "Training stays far above the best constant"
     elif training_is_stuck(curve):
         advice = "Lower $learning_rate, or raise it."
         state = "Training does not beat the best constant on the rows that it trains on, and no longer falls"
         more = " If another learning rate changes nothing, the inputs may have little to do with the target."
     else:
-        code, advice = "hardly-trained", f"{capital(_train_longer_words(curve, notes))}."
+        code, advice = "hardly-trained", f"{capitalise(_describe_longer_training(curve, notes))}."
     more += f" {_WORSE}, on held-out rows too." if is_above_constant(curve) else ""
-    return Said(code, f"{advice} {state} {losses}.{more}")
+    return Sentence(code, f"{advice} {state} {losses}.{more}")
 
 
-def _target_advice(curve: Curve) -> str:
+def _describe_target_advice(curve: Curve) -> str:
     if has_raw_target(curve):
         return "Say standardize_target=True, and judge then: the unit of the target may be the cause."
     return "Divide the targets by their standard deviations, and judge then: their unit may be the cause."
 
 
-def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> Said:
+def describe_beginning(curve: Curve, loss: str, notes: tuple[str, ...]) -> Sentence:
     """Return the sentences if training has hardly begun: the strengths cannot be compared yet."""
-    losses, n_epochs = held_out_curve(curve)[-1], int(curve.epochs[-1])
-    first, last = (loss_text(curve, value) for value in (losses[0], losses[n_epochs - 1]))
-    longer = capital(_train_longer_words(curve, notes))
+    losses, n_epochs = compute_held_out_curve(curve)[-1], int(curve.epochs[-1])
+    first, last = (format_loss(curve, value) for value in (losses[0], losses[n_epochs - 1]))
+    longer = capitalise(_describe_longer_training(curve, notes))
     so_far = ""
     if curve.lam > 0 and curve.gain.low > 0:
-        lowers = f"lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty"
-        so_far = f" So far {at_min(curve)} {lowers}, which more training may change."
+        lowers = f"lowers the {loss} by {format_gain_interval(curve, curve.gain)} against no penalty"
+        so_far = f" So far {format_chosen_strength(curve)} {lowers}, which more training may change."
     if n_epochs <= FEW_EPOCHS:
         fell = f": without a penalty the {loss} fell from {first} after the first to {last} after the last"
         words = (
             f"{longer}. After {n_epochs} epoch{'s' * (n_epochs > 1)} the penalty cannot be judged yet"
             f"{fell * (n_epochs > 1)}.{so_far}"
         )
-        return Said("hardly-trained", words, bool(so_far))
-    share = max(late_speed(losses, null) for null in (curve.null_loss, math.nan))
+        return Sentence("hardly-trained", words, bool(so_far))
+    share = max(compute_late_speed(losses, null) for null in (curve.null_loss, math.nan))
     speed = "as fast as on average" if share > 0.95 else f"at {100 * share:.0f} % of its average speed"
     words = (
         f"{longer}, and compare the strengths then. Training has hardly begun: without a penalty the {loss} is {first} "
         f"after the first epoch and {last} after the last ({n_epochs}), and in the last tenth of the epochs it fell "
         f"{speed}.{so_far}"
     )
-    return Said("hardly-trained", words, bool(so_far))
+    return Sentence("hardly-trained", words, bool(so_far))
 
 
-def _train_longer_words(curve: Curve, notes: tuple[str, ...]) -> str:
+def _describe_longer_training(curve: Curve, notes: tuple[str, ...]) -> str:
     """Return advice to train longer, and to raise the learning rate unless models diverged or inputs are large."""
     higher = " or raise $learning_rate" * (not curve.failed.any() and not names_inputs(notes))
     return f"train longer (raise $epochs){higher}"

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from shrinkage._cv._rung import PASSES_OF_A_SCORE
-from shrinkage._cv._statistics import paired_errors
+from shrinkage._cv._statistics import compute_paired_errors
 from shrinkage._path._curve import Curve
 from shrinkage._penalties import Decoupled
 
 
-def members_of(curve: Curve, plan: Mapping[str, Any]) -> dict[str, Any]:
+def make_trial_columns(curve: Curve, plan: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns of `Path.trials`.
 
     Args:
@@ -31,12 +31,12 @@ def members_of(curve: Curve, plan: Mapping[str, Any]) -> dict[str, Any]:
         "epoch": np.tile(curve.epochs, n_folds),
         "loss": curve.fold_loss.ravel(),
         "difference": (curve.fold_loss - least).ravel(),
-        "error": _errors(curve).ravel(),
-        "cost": _costs(curve).ravel(),
+        "error": _compute_errors(curve).ravel(),
+        "cost": _compute_costs(curve).ravel(),
     }
 
 
-def _errors(curve: Curve) -> np.ndarray:
+def _compute_errors(curve: Curve) -> np.ndarray:
     """Return the paired standard error of each member's difference to the choice, (F, S)."""
     if curve.failed.all() or curve.folds.repeats > 1 or curve.folds.overlap > 1:
         return np.full(curve.fold_loss.shape, np.nan)  # a row has the mean loss of several members
@@ -44,12 +44,12 @@ def _errors(curve: Curve) -> np.ndarray:
 
     def errors(rows: np.ndarray) -> np.ndarray:
         weight, groups = (None if column is None else column[rows] for column in (curve.row_weight, curve.groups))
-        return paired_errors(curve.row_loss[rows], curve.index, weight, groups)
+        return compute_paired_errors(curve.row_loss[rows], curve.index, weight, groups)
 
     return np.stack([errors(rows) for rows in inside])
 
 
-def _costs(curve: Curve) -> np.ndarray:
+def _compute_costs(curve: Curve) -> np.ndarray:
     """Return the cost of each member in trainings on all rows, (F, S)."""
     scored = np.isfinite(curve.cv_loss)
     n_epochs = curve.cv_loss.shape[2]
@@ -59,7 +59,7 @@ def _costs(curve: Curve) -> np.ndarray:
     return (n_train * trained + scoring) / (curve.n_rows * n_epochs)
 
 
-def columns_of(curve: Curve) -> dict[str, Any]:
+def make_table_columns(curve: Curve) -> dict[str, Any]:
     """Return the columns of `Path.table`."""
     columns = {"lam": curve.lams, "index": np.arange(1, len(curve.lams) + 1), "loss": curve.mean, "se": curve.se}
     columns |= {"train_loss": curve.train_mean} | curve.metrics

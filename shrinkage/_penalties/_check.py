@@ -12,7 +12,7 @@ from shrinkage._penalties._protocol import Penalty
 
 PENALTIES = (L2, L1, ElasticNet, GroupLasso)
 _NAMES = {"l2": L2, "l1": L1, "elastic-net": ElasticNet, "group-lasso": GroupLasso}  # as in the shell
-_ELSEWHERE = {"ridge": "l2", "weightdecay": "l2", "lasso": "l1", "l1l2": "elastic-net"}
+_OTHER_NAMES = {"ridge": "l2", "weightdecay": "l2", "lasso": "l1", "l1l2": "elastic-net"}
 
 
 def as_penalty(penalty: Any) -> Penalty:
@@ -28,10 +28,10 @@ def as_penalty(penalty: Any) -> Penalty:
     if isinstance(penalty, PENALTIES):
         return penalty
     if isinstance(penalty, str):
-        named = plain_name(penalty)
-        found = next((made for name, made in _NAMES.items() if plain_name(name) == named), None)
+        named = normalize_penalty_name(penalty)
+        found = next((made for name, made in _NAMES.items() if normalize_penalty_name(name) == named), None)
         if found is None:
-            known = _ELSEWHERE.get(named)
+            known = _OTHER_NAMES.get(named)
             hint = f" That is {known!r} here." if known else ""
             raise ValueError(
                 f"`penalty` must be a penalty such as shrinkage.L2(), or its name: {', '.join(map(repr, _NAMES))}. "
@@ -40,38 +40,38 @@ def as_penalty(penalty: Any) -> Penalty:
         return found()
     raise TypeError(
         "`penalty` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or shrinkage.GroupLasso(), or its "
-        f"name, such as 'l2'. Received: {quote(penalty)}.{_hint(penalty)}"
+        f"name, such as 'l2'. Received: {quote(penalty)}.{_suggest_penalty(penalty)}"
     )
 
 
-def plain_name(name: str) -> str:
+def normalize_penalty_name(name: str) -> str:
     """Return the name of a penalty by which it is recognised: without capitals, hyphens, underscores and spaces.
 
-    >>> plain_name("Elastic_Net"), plain_name("elastic net")
+    >>> normalize_penalty_name("Elastic_Net"), normalize_penalty_name("elastic net")
     ('elasticnet', 'elasticnet')
     """
     return "".join(letter for letter in name.lower() if letter not in "-_ ")
 
 
-def _hint(penalty: Any) -> str:
+def _suggest_penalty(penalty: Any) -> str:
     if isinstance(penalty, (list, tuple)):
         return " L1 and L2 together are shrinkage.ElasticNet(rho), rho the share of L1."
     if penalty in _NAMES.values():
         return f" Call the class: shrinkage.{penalty.__name__}()."
-    strengths = keras_strengths(penalty)
+    strengths = get_keras_strengths(penalty)
     if strengths is None or not any(strengths):
         return ""
-    found, lam = matching(*strengths)
+    found, lam = find_matching_penalty(*strengths)
     return f" In Keras that is a penalty and its strength: say penalty=shrinkage.{found!r}, lams=[{lam:g}]."
 
 
-def _hint_how(how: Any) -> str:
+def _suggest_how(how: Any) -> str:
     """Return a hint with the call for a name or a class; empty for other values."""
     named = (how if isinstance(how, str) else getattr(how, "__name__", "")).capitalize()
     return f" Say how=shrinkage.{named}()." if named in ("Coupled", "Proximal", "Decoupled") else ""
 
 
-def keras_strengths(regularizer: Any) -> tuple[float, float] | None:
+def get_keras_strengths(regularizer: Any) -> tuple[float, float] | None:
     """Return (l1, l2) of a regularizer L1, L2 or L1L2 of Keras, or None for other regularizers."""
     if type(regularizer) not in (regularizers.L1, regularizers.L2, regularizers.L1L2):
         return None
@@ -79,11 +79,11 @@ def keras_strengths(regularizer: Any) -> tuple[float, float] | None:
     return l1, l2
 
 
-def matching(l1: float, l2: float) -> tuple[Penalty, float]:
+def find_matching_penalty(l1: float, l2: float) -> tuple[Penalty, float]:
     """Return the penalty and the strength that equal l1 * Σ|w| + l2 * Σw², the L1L2 of Keras; l1 + l2 is above 0.
 
     Example:
-        >>> matching(0.0, 0.01), matching(0.02, 0.01)
+        >>> find_matching_penalty(0.0, 0.01), find_matching_penalty(0.02, 0.01)
         ((L2(), 0.02), (ElasticNet(rho=0.5), 0.04))
     """
     lam = l1 + 2 * l2
@@ -92,21 +92,21 @@ def matching(l1: float, l2: float) -> tuple[Penalty, float]:
     return (ElasticNet(l1 / lam) if l2 else L1()), lam
 
 
-def check_penalty(penalty: Penalty, how: Any) -> How:
+def check_how(penalty: Penalty, how: Any) -> How:
     """Check that `how` suits the penalty, and return it; None gives the default of the penalty.
 
     Raises:
         TypeError, ValueError: If `how` is not a `How`, or is `Decoupled` with a penalty other than L2.
 
     Example:
-        >>> check_penalty(L1(), None)
+        >>> check_how(L1(), None)
         Proximal()
     """
     how = penalty.default_how if how is None else how
     if not isinstance(how, How):
         raise TypeError(
             f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {quote(how)}."
-            f"{_hint_how(how)}"
+            f"{_suggest_how(how)}"
         )
     if isinstance(how, Decoupled) and not penalty.can_decay:
         raise ValueError(

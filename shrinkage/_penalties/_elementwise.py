@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from shrinkage._penalties._how import Coupled, Proximal
-from shrinkage._penalties._strength import no_strength, without_strength
+from shrinkage._penalties._strength import describe_misplaced_strength, refuse_strength
 
 Tensor = Any  # a NumPy array or a tensor of the Keras backend
 
@@ -28,7 +28,7 @@ class Weights(tuple):
         return f"<{len(self)} weights>"
 
 
-@without_strength("shrinkage.L2()", l2="Keras' L2(l2={value}) has no ½: it is shrinkage.L2() at lam = 2 * {value}.")
+@refuse_strength("shrinkage.L2()", l2="Keras' L2(l2={value}) has no ½: it is shrinkage.L2() at lam = 2 * {value}.")
 @dataclass(frozen=True, repr=False)
 class L2:
     """The ridge penalty P(w) = ½ Σ w², also called weight decay; or P(w) = ½ Σ (w - w0)², which holds on to w0 (L2-SP).
@@ -72,7 +72,7 @@ class L2:
         elif self.toward is not None and not (isinstance(self.toward, str) and self.toward == "initial"):
             raise ValueError(
                 '`toward` must be None, "initial", or a list of weights such as model.get_weights(). '
-                f"Received: {self.toward!r}.{no_strength('shrinkage.L2()', self.toward)}"
+                f"Received: {self.toward!r}.{describe_misplaced_strength('shrinkage.L2()', self.toward)}"
             )
 
     def __repr__(self) -> str:
@@ -142,7 +142,7 @@ class L2:
         return ops.abs(grad + lam * w)
 
 
-@without_strength("shrinkage.L1()")
+@refuse_strength("shrinkage.L1()")
 @dataclass(frozen=True)
 class L1:
     """The lasso penalty P(w) = Σ |w|.
@@ -232,7 +232,7 @@ class L1:
         return ops.where(ops.equal(w, 0), at_zero, ops.abs(grad + lam * ops.sign(w)))
 
 
-@without_strength(
+@refuse_strength(
     "shrinkage.ElasticNet(0.5)",
     l1_ratio="Say rho={value}.",
     **dict.fromkeys(("l1", "l2"), "Keras' L1L2(l1, l2) is ElasticNet(rho=l1 / lam) at the strength lam = l1 + 2 * l2."),

@@ -9,14 +9,14 @@ import numpy as np
 from keras import ops
 
 from shrinkage._penalties._how import Proximal
-from shrinkage._penalties._strength import no_strength, without_strength
+from shrinkage._penalties._strength import describe_misplaced_strength, refuse_strength
 
 Tensor = Any  # a NumPy array or a tensor of the Keras backend
 
 _ITERATIONS = 5  # of Newton's method: the error is 1e-12 of the largest weight for step sizes twelve decades apart
 
 
-@without_strength("shrinkage.GroupLasso()")
+@refuse_strength("shrinkage.GroupLasso()")
 @dataclass(frozen=True)
 class GroupLasso:
     """The group lasso P(w) = Σ_g √|g| * ‖w_g‖, where |g| is the number of weights in group g.
@@ -65,7 +65,8 @@ class GroupLasso:
         if groups not in ("units", "inputs"):
             raise ValueError(
                 f'`groups` must be "units", "inputs", or a tuple of the axes that a group spans, counted from the '
-                f"last, such as (-2,). Received: {self.groups!r}.{no_strength('shrinkage.GroupLasso()', self.groups)}"
+                "last, such as (-2,). Received: "
+                f"{self.groups!r}.{describe_misplaced_strength('shrinkage.GroupLasso()', self.groups)}"
             )
 
     @property
@@ -81,7 +82,7 @@ class GroupLasso:
             >>> float(sh.GroupLasso((-1,)).value(np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]), lam=0.5))
             2.0
         """
-        return ops.sum(self._strength(w, lam) * self._lengths(w))
+        return ops.sum(self._compute_strength(w, lam) * self._compute_lengths(w))
 
     def gradient(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * √|g| * w_g / ‖w_g‖, of the shape of `w`: the subgradient that is 0 for a group of zeros.
@@ -92,7 +93,7 @@ class GroupLasso:
             array([[ 0.    ,  0.    ],
                    [ 0.    , -0.7071]])
         """
-        return self._strength(w, lam) * ops.divide_no_nan(w, self._lengths(w))
+        return self._compute_strength(w, lam) * ops.divide_no_nan(w, self._compute_lengths(w))
 
     def prox(self, w: Tensor, lam: Tensor, step: Tensor) -> Tensor:
         """Return argmin over z of Σ ½(z - w)² / step + lam * P(z); arguments as for `L1.prox`.
@@ -109,9 +110,9 @@ class GroupLasso:
                    [0. , 0. ]])
         """
         w = ops.convert_to_tensor(w)
-        t = step * self._strength(w, lam) + ops.zeros_like(w)
+        t = step * self._compute_strength(w, lam) + ops.zeros_like(w)
         r = self._reduce_groups(ops.max, ops.abs(w) - t)
-        r = ops.relu(ops.maximum(r, self._lengths(w) - self._reduce_groups(ops.max, t)))
+        r = ops.relu(ops.maximum(r, self._compute_lengths(w) - self._reduce_groups(ops.max, t)))
         for _ in range(
             _ITERATIONS if len(getattr(step, "shape", ())) else 1
         ):  # one step size for all makes 1/√S straight
@@ -135,14 +136,16 @@ class GroupLasso:
             array([[2.4, 3.2],
                    [0. , 0. ]])
         """
-        at_zero = ops.abs(grad) * ops.relu(1 - ops.divide_no_nan(self._strength(w, lam), self._lengths(grad)))
-        return ops.where(self._lengths(w) > 0, ops.abs(grad + self.gradient(w, lam)), at_zero)
+        at_zero = ops.abs(grad) * ops.relu(
+            1 - ops.divide_no_nan(self._compute_strength(w, lam), self._compute_lengths(grad))
+        )
+        return ops.where(self._compute_lengths(w) > 0, ops.abs(grad + self.gradient(w, lam)), at_zero)
 
     def zero_groups(self, w: np.ndarray) -> int:
         """Return the number of groups of zeros in a kernel."""
-        return int(np.all(w == 0, axis=self._axes(w)).sum())
+        return int(np.all(w == 0, axis=self._find_axes(w)).sum())
 
-    def _axes(self, w: Tensor) -> tuple[int, ...]:
+    def _find_axes(self, w: Tensor) -> tuple[int, ...]:
         if not isinstance(self.groups, str):
             return tuple(self.groups)
         apart = {"units": -1, "inputs": -2}[self.groups]
@@ -150,10 +153,10 @@ class GroupLasso:
 
     def _reduce_groups(self, reduce: Any, values: Tensor) -> Tensor:
         """Reduce `values` over the axes of a group, with `keepdims=True`."""
-        return reduce(values, axis=self._axes(values), keepdims=True)
+        return reduce(values, axis=self._find_axes(values), keepdims=True)
 
-    def _lengths(self, w: Tensor) -> Tensor:
+    def _compute_lengths(self, w: Tensor) -> Tensor:
         return ops.sqrt(self._reduce_groups(ops.sum, ops.square(w)))
 
-    def _strength(self, w: Tensor, lam: Tensor) -> Tensor:
-        return lam * math.sqrt(math.prod(w.shape[axis] for axis in self._axes(w)))
+    def _compute_strength(self, w: Tensor, lam: Tensor) -> Tensor:
+        return lam * math.sqrt(math.prod(w.shape[axis] for axis in self._find_axes(w)))

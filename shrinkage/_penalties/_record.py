@@ -9,24 +9,24 @@ from shrinkage._penalties._how import How
 _CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (*PENALTIES, *get_args(How))}
 
 
-def to_record(thing: Any) -> dict[str, Any]:
+def penalty_to_record(instance: Any) -> dict[str, Any]:
     """Return the class name and the arguments of a penalty or a `how` object as a dictionary.
 
     Arrays in `toward` are replaced by None. The caller saves the arrays separately.
 
     Example:
         >>> from shrinkage._penalties import ElasticNet
-        >>> to_record(ElasticNet(0.5))
+        >>> penalty_to_record(ElasticNet(0.5))
         {'name': 'ElasticNet', 'rho': 0.5}
     """
-    values = {field.name: getattr(thing, field.name) for field in fields(thing)}
+    values = {field.name: getattr(instance, field.name) for field in fields(instance)}
     if not isinstance(values.get("toward", ""), str):
         values["toward"] = None
-    return {"name": type(thing).__name__, **values}
+    return {"name": type(instance).__name__, **values}
 
 
-def from_record(record: dict[str, Any], **changes: Any) -> Any:
-    """Create the object from a dictionary of `to_record`; inverse of `to_record`.
+def penalty_from_record(record: dict[str, Any], **changes: Any) -> Any:
+    """Create the object from a dictionary of `penalty_to_record`; inverse of `penalty_to_record`.
 
     Args:
         record: The dictionary.

@@ -4,10 +4,10 @@ from typing import Any
 
 from keras import ops
 
-from shrinkage._host._optimizers import slot
+from shrinkage._host._optimizers import get_slot
 
 
-def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
+def compute_step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
     """Return the step size D of each weight, such that the optimizer step for a constant gradient g is w - D·g.
 
     The proximal step in the same metric, argmin_w (w - v)²/(2D) + λP(w), does not move the minima of the penalised loss
@@ -48,46 +48,48 @@ def check_proximal(optimizer: Any) -> None:
         )
 
 
-def _sgd(optimizer: Any, variable: Any) -> Any:
+def _compute_sgd_metric(optimizer: Any, variable: Any) -> Any:
     return 1.0
 
 
-def _adam(optimizer: Any, variable: Any) -> Any:
-    second = slot(optimizer, "velocity_hats" if getattr(optimizer, "amsgrad", False) else "velocities", variable)
-    return ops.sqrt(_bias_correction(optimizer, second)) / (ops.sqrt(second) + optimizer.epsilon)
+def _compute_adam_metric(optimizer: Any, variable: Any) -> Any:
+    second = get_slot(optimizer, "velocity_hats" if getattr(optimizer, "amsgrad", False) else "velocities", variable)
+    return ops.sqrt(_compute_bias_correction(optimizer, second)) / (ops.sqrt(second) + optimizer.epsilon)
 
 
-def _nadam(optimizer: Any, variable: Any) -> Any:
-    second = slot(optimizer, "velocities", variable)
-    return 1.0 / (ops.sqrt(second / _bias_correction(optimizer, second)) + optimizer.epsilon)
+def _compute_nadam_metric(optimizer: Any, variable: Any) -> Any:
+    second = get_slot(optimizer, "velocities", variable)
+    return 1.0 / (ops.sqrt(second / _compute_bias_correction(optimizer, second)) + optimizer.epsilon)
 
 
-def _bias_correction(optimizer: Any, second: Any) -> Any:
+def _compute_bias_correction(optimizer: Any, second_moment: Any) -> Any:
     """Return 1 - β₂^t, at step t = `iterations` + 1."""
-    return 1.0 - ops.power(ops.cast(optimizer.beta_2, second.dtype), ops.cast(optimizer.iterations + 1, second.dtype))
+    return 1.0 - ops.power(
+        ops.cast(optimizer.beta_2, second_moment.dtype), ops.cast(optimizer.iterations + 1, second_moment.dtype)
+    )
 
 
-def _rmsprop(optimizer: Any, variable: Any) -> Any:
-    second = slot(optimizer, "velocities", variable)
+def _compute_rmsprop_metric(optimizer: Any, variable: Any) -> Any:
+    second = get_slot(optimizer, "velocities", variable)
     if optimizer.centered:
-        second = second - ops.square(slot(optimizer, "average_gradients", variable))
+        second = second - ops.square(get_slot(optimizer, "average_gradients", variable))
     return ops.rsqrt(second + optimizer.epsilon)
 
 
-def _adagrad(optimizer: Any, variable: Any) -> Any:
-    return ops.rsqrt(slot(optimizer, "accumulators", variable) + optimizer.epsilon)
+def _compute_adagrad_metric(optimizer: Any, variable: Any) -> Any:
+    return ops.rsqrt(get_slot(optimizer, "accumulators", variable) + optimizer.epsilon)
 
 
-def _adamax(optimizer: Any, variable: Any) -> Any:
-    return 1.0 / (slot(optimizer, "u", variable) + optimizer.epsilon)
+def _compute_adamax_metric(optimizer: Any, variable: Any) -> Any:
+    return 1.0 / (get_slot(optimizer, "u", variable) + optimizer.epsilon)
 
 
 _METRICS = {
-    "SGD": _sgd,
-    "Adam": _adam,
-    "AdamW": _adam,
-    "Nadam": _nadam,
-    "RMSprop": _rmsprop,
-    "Adagrad": _adagrad,
-    "Adamax": _adamax,
+    "SGD": _compute_sgd_metric,
+    "Adam": _compute_adam_metric,
+    "AdamW": _compute_adam_metric,
+    "Nadam": _compute_nadam_metric,
+    "RMSprop": _compute_rmsprop_metric,
+    "Adagrad": _compute_adagrad_metric,
+    "Adamax": _compute_adamax_metric,
 }

@@ -11,7 +11,7 @@ C = TypeVar("C", bound=type)
 _STRENGTHS = ("lam", "lams", "lambda_", "alpha", "strength", "l", "l1", "l2", "C", "weight_decay")
 
 
-def strength_words(code: str, value: Any) -> str:
+def describe_strength_use(code: str, value: Any) -> str:
     """Return a hint that shows the calls with a penalty and a strength.
 
     Args:
@@ -24,19 +24,19 @@ def strength_words(code: str, value: Any) -> str:
     )
 
 
-def no_strength(code: str, value: Any) -> str:
+def describe_misplaced_strength(code: str, value: Any) -> str:
     """Return the hint with a leading space if `value` is a number, otherwise an empty string."""
-    return f" {strength_words(code, value)}" if isinstance(value, Real) else ""
+    return f" {describe_strength_use(code, value)}" if isinstance(value, Real) else ""
 
 
-def without_strength(code: str, **more: str) -> Callable[[C], C]:
+def refuse_strength(code: str, **further_hints: str) -> Callable[[C], C]:
     """Return a class decorator of penalties that raises a TypeError with a hint for unknown arguments.
 
     Args:
         code: An instance of the class, as code.
-        **more: Hints for further argument names. Names of strengths have a hint by default.
+        **further_hints: Hints for further argument names. Names of strengths have a hint by default.
     """
-    words = dict.fromkeys((*_STRENGTHS, ""), strength_words(code, "{value}")) | more
+    words = dict.fromkeys((*_STRENGTHS, ""), describe_strength_use(code, "{value}")) | further_hints
 
     def decorate(cls: C) -> C:
         cls.__init__ = give_hints(words)(cls.__init__)

@@ -35,7 +35,7 @@ class Term:
         return w if self.origin is None else w - self.origin
 
 
-def terms_of(penalty: Any, weights: Sequence[Any]) -> tuple[Term | None, ...]:
+def make_terms(penalty: Any, weights: Sequence[Any]) -> tuple[Term | None, ...]:
     """Return the term of each weight of a model; None for weights that are not penalised.
 
     Args:
@@ -45,18 +45,18 @@ def terms_of(penalty: Any, weights: Sequence[Any]) -> tuple[Term | None, ...]:
     Raises:
         ValueError: If a penalised weight does not have the axes in `groups` of a group lasso.
     """
-    pairs = zip(on_weights(penalty, weights), weights, strict=True)
+    pairs = zip(make_weight_penalties(penalty, weights), weights, strict=True)
     return tuple(Term(part, weight.factor) if weight.penalised else None for part, weight in pairs)
 
 
-def on_weights(penalty: Any, weights: Sequence[Any]) -> tuple[Any, ...]:
+def make_weight_penalties(penalty: Any, weights: Sequence[Any]) -> tuple[Any, ...]:
     """Return the penalty for each weight of a model; a group lasso gets the axes of the weight as `groups`."""
     if not isinstance(penalty, GroupLasso):
         return (penalty,) * len(weights)
-    return tuple(_on_weight(penalty, weight) if weight.penalised else penalty for weight in weights)
+    return tuple(_make_weight_penalty(penalty, weight) if weight.penalised else penalty for weight in weights)
 
 
-def _on_weight(penalty: GroupLasso, weight: Any) -> GroupLasso:
+def _make_weight_penalty(penalty: GroupLasso, weight: Any) -> GroupLasso:
     groups = penalty.groups
     if isinstance(groups, str):
         groups = {"units": weight.per_unit, "inputs": weight.per_input}[groups]

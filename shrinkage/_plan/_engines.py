@@ -5,13 +5,13 @@ from collections import OrderedDict
 from typing import Any
 
 from shrinkage._cohort._forward import forward
-from shrinkage._cohort._initial import find_shared, seed_variables
+from shrinkage._cohort._initial import find_shared, list_seed_variables
 from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import Engine, ForwardPass
 from shrinkage._cohort._unroll import unroll
 from shrinkage._cohort._update import Update
 from shrinkage._host._tensorflow import release_kernels
-from shrinkage._plan._fingerprint import fingerprint
+from shrinkage._plan._fingerprint import compute_fingerprint
 from shrinkage._plan._plan import Plan, scores_by_calls
 from shrinkage._problem._problem import Training
 
@@ -28,24 +28,24 @@ class Engines:
 
     def __init__(self, training: Training):
         self._training = training
-        self._fingerprint = fingerprint(training.template, training.objective, training.terms, training.how)
-        self._own_engines: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
+        self._fingerprint = compute_fingerprint(training.template, training.objective, training.terms, training.how)
+        self._private_engines: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
         if self._fingerprint is None:
             weakref.finalize(self, release_kernels).atexit = False
 
     def get(self, plan: Plan, strengths: int, stretch: float = 1.0) -> Engine:
         """Return the engine for `strengths` members of a fold; see `Update` for `stretch`."""
-        engines = self._own_engines if self._fingerprint is None else _SHARED_ENGINES
+        engines = self._private_engines if self._fingerprint is None else _SHARED_ENGINES
         key = (self._fingerprint, plan.rules, plan.xla, strengths, stretch)
         if key not in engines:
-            engines[key] = _make(self._training, plan, strengths, stretch)
+            engines[key] = _make_engine(self._training, plan, strengths, stretch)
         engines.move_to_end(key)
         while len(engines) > _MAX_ENGINES:
             engines.popitem(last=False)
         return engines[key]
 
 
-def _make(training: Training, plan: Plan, strengths: int, stretch: float) -> Engine:
+def _make_engine(training: Training, plan: Plan, strengths: int, stretch: float) -> Engine:
     network = training.template.network
 
     def by_rules(state: State, x: Any, training: bool) -> Any:
@@ -71,7 +71,7 @@ def _make(training: Training, plan: Plan, strengths: int, stretch: float) -> Eng
         evaluation,
         objective=training.objective,
         update=update,
-        seeds=seed_variables(network),
+        seeds=list_seed_variables(network),
         is_shared=find_shared(network, training.behaviour.assigned_variables),
         strengths=strengths,
     )

@@ -10,30 +10,30 @@ import keras
 import numpy as np
 
 from shrinkage import __version__
-from shrinkage._cohort._tensorflow import devices, threads
+from shrinkage._cohort._tensorflow import count_threads, get_devices
 
 
-def environment() -> dict[str, Any]:
+def get_environment() -> dict[str, Any]:
     """Return the packages and the machine: where they differ, the last bits of a result may differ."""
     packages = {"shrinkage": __version__, "Keras": keras.__version__, "NumPy": np.__version__}
     return {
         **packages,
         "Python": ".".join(map(str, sys.version_info[:3])),
-        **devices(),
-        "processor": _processor(),
-        "cores": cores(),
-        "threads": threads(),
+        **get_devices(),
+        "processor": _get_processor(),
+        "cores": count_cores(),
+        "threads": count_threads(),
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS"),
     }
 
 
-def cores() -> int:
+def count_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _processor() -> str:
+def _get_processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers, tree
 
-from shrinkage._host._layers import sublayers
+from shrinkage._host._layers import list_sublayers
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
@@ -18,7 +18,7 @@ _HIDDEN_STATE = (
 )  # fmt: skip
 
 
-def fingerprint(template: Template, objective: Objective, *others: Any) -> str | None:
+def compute_fingerprint(template: Template, objective: Objective, *others: Any) -> str | None:
     """Return a string that is equal only for models with the same steps, or None for models with custom code.
 
     The fingerprint contains the configuration of model, loss and optimizer. Names that Keras generates with a counter
@@ -31,7 +31,7 @@ def fingerprint(template: Template, objective: Objective, *others: Any) -> str |
         others: Further objects that the steps depend on, included by their `repr`.
     """
     network = template.network
-    hidden = [layer for layer in sublayers(network) if isinstance(layer, _HIDDEN_STATE)]
+    hidden = [layer for layer in list_sublayers(network) if isinstance(layer, _HIDDEN_STATE)]
     if not all(map(_is_rule_state, hidden)):
         return None
     attached = [(v.regularizer, v.constraint) for v in network.variables]  # set by the layer or by the caller
@@ -48,12 +48,12 @@ def fingerprint(template: Template, objective: Objective, *others: Any) -> str |
     states = [(tuple(v.shape), v.dtype, v.trainable) for v in network.variables]
     states += [tuple(part is not None for part in pair) for pair in attached]
     terms = [(term.place, term.weight, term.by_rows, term.loss.dtype) for term in objective.terms]
-    settings = (terms, objective.weighted, keras.config.floatx(), keras.config.epsilon(), keras.config.backend())
-    numbered_configs = _number_names(configs, dict.fromkeys(_meaningful_names(network, configs), ""))
+    settings = (terms, objective.has_weights, keras.config.floatx(), keras.config.epsilon(), keras.config.backend())
+    numbered_configs = _number_names(configs, dict.fromkeys(_find_meaningful_names(network, configs), ""))
     return json.dumps(numbered_configs, sort_keys=True, default=str) + repr((states, settings, others))
 
 
-def portable_fingerprint(template: Template, objective: Objective) -> str:
+def compute_portable_fingerprint(template: Template, objective: Objective) -> str:
     """Return a string that is equal for the same model in another process.
 
     Unlike `fingerprint`, it exists for models with custom code. It contains the configuration of each layer, the names
@@ -63,33 +63,33 @@ def portable_fingerprint(template: Template, objective: Objective) -> str:
         template: The template of the model.
         objective: The losses of the model.
     """
-    found = fingerprint(template, objective)
+    found = compute_fingerprint(template, objective)
     if found is not None:
         return found
-    parts = (*sublayers(template.network), template.optimizer, *(term.loss for term in objective.terms))
+    parts = (*list_sublayers(template.network), template.optimizer, *(term.loss for term in objective.terms))
     weights = [(tuple(v.shape), v.dtype, v.trainable) for v in template.network.variables]
-    configs = [(type(part).__name__, _portable_config(part)) for part in parts]
+    configs = [(type(part).__name__, _get_portable_config(part)) for part in parts]
     return json.dumps(_number_names(configs, {}), sort_keys=True) + repr(weights)
 
 
-def _portable_config(part: Any) -> Any:
+def _get_portable_config(part: Any) -> Any:
     """Return the configuration of a layer, an optimizer or a loss; None if it has none."""
     try:
-        return _without_code(keras.saving.serialize_keras_object(part))
+        return _remove_code(keras.saving.serialize_keras_object(part))
     except UnsupportedVersion:
         raise
     except Exception:  # a custom class may raise anything
         return None
 
 
-def _without_code(config: Any) -> Any:
+def _remove_code(config: Any) -> Any:
     """Return a configuration of plain values, without what differs between processes: code, modules and addresses."""
     if isinstance(config, dict):
         if config.get("class_name") == "__lambda__":
             return "lambda"
-        return {str(key): _without_code(value) for key, value in config.items() if key not in _OF_A_PROCESS}
+        return {str(key): _remove_code(value) for key, value in config.items() if key not in _PROCESS_KEYS}
     if isinstance(config, (list, tuple)):
-        return [_without_code(part) for part in config]
+        return [_remove_code(part) for part in config]
     return config if config is None or isinstance(config, (str, int, float)) else type(config).__name__
 
 
@@ -110,7 +110,7 @@ def _is_keras_config(config: Any) -> bool:
     return not (isinstance(config, str) and ">" in config)  # a registered name, "package>name"
 
 
-_OF_A_PROCESS = ("module", "registered_name", "shared_object_id")
+_PROCESS_KEYS = ("module", "registered_name", "shared_object_id")
 """A class of a script is in the module `__main__`, and elsewhere in the module of the script."""
 _NAMES = ("name", "keras_history", "input_layers", "output_layers")
 
@@ -119,7 +119,7 @@ def _number_names(config: Any, numbers: dict[str, str]) -> Any:
     """Replace the names in a configuration by numbers, in the order of first occurrence."""
     if isinstance(config, dict):
         return {
-            key: tree.map_structure(lambda leaf: _number(leaf, numbers), value)
+            key: tree.map_structure(lambda leaf: _number_name(leaf, numbers), value)
             if key in _NAMES
             else _number_names(value, numbers)
             for key, value in config.items()
@@ -129,13 +129,13 @@ def _number_names(config: Any, numbers: dict[str, str]) -> Any:
     return config
 
 
-def _number(name: Any, numbers: dict[str, str]) -> Any:
+def _number_name(name: Any, numbers: dict[str, str]) -> Any:
     if not isinstance(name, str):
         return name
     return numbers.setdefault(name, f"#{len(numbers)}") or name
 
 
-def _meaningful_names(network: Any, configs: Any) -> set[str]:
+def _find_meaningful_names(network: Any, configs: Any) -> set[str]:
     """Return the names that affect the computation: keys of structures, and names of several inputs or outputs."""
     found: set[str] = set()
 

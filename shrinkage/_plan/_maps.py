@@ -8,7 +8,7 @@ from pathlib import Path
 _SPARE_MAPS = 4000  # about thirty architectures; threads and large arrays take maps too
 
 
-def maps_note() -> str:
+def describe_map_limit() -> str:
     """Return a note if the process is near Linux's limit; empty if it is not, or if the limit is unknown."""
     n_maps, max_maps = _count_maps()
     if max_maps - n_maps >= _SPARE_MAPS:

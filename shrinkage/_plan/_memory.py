@@ -9,16 +9,16 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._cohort._cohort import side_by_side
-from shrinkage._cohort._forward import nodes
+from shrinkage._cohort._cohort import count_parallel_folds
+from shrinkage._cohort._forward import iterate_operations
 from shrinkage._data._data import Data
-from shrinkage._model._template import Template, fresh_optimizer
+from shrinkage._model._template import Template, make_fresh_optimizer
 
 _ACTIVATIONS = {False: 1.4, True: 3.5}
 """Copies of all layer outputs at the memory peak of a step, without and with XLA; measured."""
 _GATES = 3
 """Values that a loop over time stores per unit and time step, in as many copies as layer outputs; measured with GRU."""
-_COMPILING = {False: 50 * 2**20, True: 160 * 2**20}
+_COMPILING_BYTES = {False: 50 * 2**20, True: 160 * 2**20}
 """Bytes in use after tracing and compiling a small network, without and with XLA; measured."""
 _INDEX = 8
 """Bytes of a row number in a set of rows."""
@@ -28,13 +28,13 @@ each; the indices of 4 bytes as an array and as a tensor."""
 _BLOCKS = 7
 """Copies of a block in memory where rows are on disk: the sample and its tensor, the block as it is read, its arrays,
 the buffer and its tensor, and the next block, which is read in advance."""
-_OF_BLOCK = 3
+_BLOCK_SCORES = 3
 """Losses and predictions of a block for a strength: of held-out and of training rows, and averaged over folds."""
-_READING = 64 * 2**20
+_READING_BYTES = 64 * 2**20
 """Bytes in use while rows are read, checked and written to disk, and kept by their reader; measured with Parquet."""
 _HEAP = 1.25
 """Memory of arrays for a moment, to their size: the allocator keeps freed arrays of up to 32 MiB; measured."""
-_SPLITTING = {True: 12, False: 70}
+_SPLITTING_BYTES = {True: 12, False: 70}
 """Bytes per row on disk, for a moment, while the folds are chosen at random, or by groups, places or a splitter;
 measured. Weights of rows take 8 more."""
 
@@ -51,15 +51,15 @@ class Memory:
     """Outputs of all layers for a row."""
     output: int
     """Outputs of the model for a row."""
-    widest: int
+    widest_output: int
     """Number of values, not bytes, in the largest output of a layer for a row."""
     data: int
     """Inputs, targets and sample weights of all rows."""
-    scored: int
+    scored_rows: int
     """Number of held-out and training rows that a fold scores after an epoch, the largest over the folds."""
-    held_out: int
+    held_out_rows: int
     """Number of rows that are held out by some fold."""
-    held_out_by_all: int
+    held_out_sum: int
     """Rows that all folds hold out, added up: a row counts once for each fold that does."""
     folds: int
     """Number of folds F."""
@@ -73,38 +73,40 @@ class Memory:
     """Number of values, not bytes, in the inputs of a row. A batch of inputs is copied from all rows."""
     rows: int = 0
     """Number of rows in memory."""
-    listed: int = 0
+    listed_rows: int = 0
     """Rows in the sets that folds train on, hold out and score, added up: their numbers are kept."""
-    stored: int = 0
+    stored_rows: int = 0
     """Number of rows on disk."""
-    splitting: int = 0
+    splitting_bytes: int = 0
     """Bytes in use while the folds of rows on disk are chosen, before compiling."""
 
     def predict(self, chunk: int, *, xla: bool, evaluated_rows: int) -> int:
         """Return the peak memory of a run with `chunk` strengths at a time, in bytes."""
-        return int(self.fixed_bytes(xla) + chunk * self._per_strength(xla, evaluated_rows))
+        return int(self.compute_fixed_bytes(xla) + chunk * self._compute_strength_bytes(xla, evaluated_rows))
 
-    def affordable(self, xla: bool) -> int:
+    def compute_max_chunk(self, xla: bool) -> int:
         """Return the number of strengths at a time that fits the limit, at least 1."""
-        return max(1, int((self.limit - self.fixed_bytes(xla)) / self._per_strength(xla, self.batch_size)))
+        return max(
+            1, int((self.limit - self.compute_fixed_bytes(xla)) / self._compute_strength_bytes(xla, self.batch_size))
+        )
 
-    def fixed_bytes(self, xla: bool) -> float:
+    def compute_fixed_bytes(self, xla: bool) -> float:
         """Return the bytes that do not depend on the number of strengths at a time."""
-        kept_bytes = self.held_out * (self.output + 8) + self.member  # per strength, until the path is assembled
-        together = side_by_side(self.folds, xla)
+        kept_bytes = self.held_out_rows * (self.output + 8) + self.member  # per strength, until the path is assembled
+        together = count_parallel_folds(self.folds, xla)
         batch = together * (2 * 4 * self.inputs * self.batch_size + _BATCHES * self.rows)
-        rows = _READING + _BLOCKS * self.data if self.stored else self.data
-        training = rows + _HEAP * (batch + _INDEX * self.listed) + self.strengths * kept_bytes
-        return max(_COMPILING[xla] + training, self.splitting)
+        rows = _READING_BYTES + _BLOCKS * self.data if self.stored_rows else self.data
+        training = rows + _HEAP * (batch + _INDEX * self.listed_rows) + self.strengths * kept_bytes
+        return max(_COMPILING_BYTES[xla] + training, self.splitting_bytes)
 
-    def _per_strength(self, xla: bool, evaluated_rows: int) -> float:
+    def _compute_strength_bytes(self, xla: bool, evaluated_rows: int) -> float:
         training = self.member + self.weights + _ACTIVATIONS[xla] * self.activations * self.batch_size
-        evaluation = 2 * 4 * self.widest * evaluated_rows
+        evaluation = 2 * 4 * self.widest_output * evaluated_rows
         # Losses and predictions of all folds, and the mean losses over folds in float32 and float64. The scores of the
         # kept epochs are in `fixed_bytes`.
-        scores = self.folds * self.scored * 4 + self.held_out_by_all * self.output + self.held_out * (4 + 8)
-        scores += _OF_BLOCK * self.rows * (self.output + 4) if self.stored else 0
-        together = side_by_side(self.folds, xla)
+        scores = self.folds * self.scored_rows * 4 + self.held_out_sum * self.output + self.held_out_rows * (4 + 8)
+        scores += _BLOCK_SCORES * self.rows * (self.output + 4) if self.stored_rows else 0
+        together = count_parallel_folds(self.folds, xla)
         return self.folds * self.member + together * max(training, evaluation) + _HEAP * scores
 
 
@@ -117,8 +119,8 @@ def measure(
     strengths: int,
     limit: int,
     n_train: int = 0,
-    stored: int = 0,
-    at_random: bool = True,
+    stored_rows: int = 0,
+    is_random: bool = True,
 ) -> Memory:
     """Return the sizes of a run.
 
@@ -130,45 +132,45 @@ def measure(
         strengths: Number of strengths S.
         limit: Bytes that the run may take.
         n_train: Rows that the folds train on, added up.
-        stored: Number of rows on disk, of which `data` is a sample, or 0.
-        at_random: Whether the folds are chosen at random, without groups.
+        stored_rows: Number of rows on disk, of which `data` is a sample, or 0.
+        is_random: Whether the folds are chosen at random, without groups.
     """
     network = template.network
-    optimizer = fresh_optimizer(template.optimizer)
+    optimizer = make_fresh_optimizer(template.optimizer)
     optimizer.build(network.trainable_variables)
-    weights = _bytes(network.trainable_variables)
-    outputs = [math.prod(shape) for shape in _outputs(network)] or [1]
+    weights = _count_bytes(network.trainable_variables)
+    outputs = [math.prod(shape) for shape in _list_output_shapes(network)] or [1]
     item = np.dtype(network.trainable_variables[0].dtype).itemsize
     return Memory(
-        member=_bytes(network.variables) + _bytes(optimizer.variables),
+        member=_count_bytes(network.variables) + _count_bytes(optimizer.variables),
         weights=weights,
-        activations=item * (sum(outputs) + _states(network)),
-        output=item * _output_size(network, outputs),
-        widest=max(outputs),
+        activations=item * (sum(outputs) + _count_states(network)),
+        output=item * _compute_output_size(network, outputs),
+        widest_output=max(outputs),
         data=sum(array.nbytes for array in tree.flatten((data.x, data.y, data.weight))),
-        scored=2 * max(map(len, held_out)),
-        held_out=len(np.unique(np.concatenate(held_out))),
-        held_out_by_all=sum(map(len, held_out)),
+        scored_rows=2 * max(map(len, held_out)),
+        held_out_rows=len(np.unique(np.concatenate(held_out))),
+        held_out_sum=sum(map(len, held_out)),
         folds=len(held_out),
         strengths=strengths,
         batch_size=batch_size,
         limit=limit,
         inputs=sum(math.prod(array.shape[1:]) for array in tree.flatten(data.x)),
         rows=data.n_rows,
-        listed=3 * len(held_out) * data.n_rows if stored else n_train + 2 * sum(map(len, held_out)),
-        stored=stored,
-        splitting=stored * (_SPLITTING[at_random] + 8 * bool(np.ptp(data.weight))),
+        listed_rows=3 * len(held_out) * data.n_rows if stored_rows else n_train + 2 * sum(map(len, held_out)),
+        stored_rows=stored_rows,
+        splitting_bytes=stored_rows * (_SPLITTING_BYTES[is_random] + 8 * bool(np.ptp(data.weight))),
     )
 
 
-def _bytes(variables: Sequence[Any]) -> int:
+def _count_bytes(variables: Sequence[Any]) -> int:
     return sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables)
 
 
-def _outputs(network: Any) -> list[tuple[int, ...]]:
+def _list_output_shapes(network: Any) -> list[tuple[int, ...]]:
     """Return the output shape of each layer for a row, for the layers in the model's graph."""
     shapes = []
-    for operation in nodes(network):
+    for operation in iterate_operations(network):
         try:
             tensors = keras.tree.flatten(operation.output)
         except (AttributeError, ValueError):  # never called on symbolic tensors
@@ -177,10 +179,10 @@ def _outputs(network: Any) -> list[tuple[int, ...]]:
     return shapes
 
 
-def _states(network: Any) -> int:
+def _count_states(network: Any) -> int:
     """Return the number of values per row that loops over time store for gradients."""
     total = 0
-    for operation in nodes(network):
+    for operation in iterate_operations(network):
         directions = (getattr(operation, name, None) for name in ("forward_layer", "backward_layer"))
         loops: list[Any] = [layer for layer in (operation, *directions) if isinstance(layer, keras.layers.RNN)]
         for layer in loops:
@@ -189,7 +191,7 @@ def _states(network: Any) -> int:
     return total
 
 
-def _output_size(network: Any, outputs: list[int]) -> int:
+def _compute_output_size(network: Any, outputs: list[int]) -> int:
     """Return the number of values in the model's outputs for a row."""
     try:
         ends = network.outputs

@@ -11,8 +11,8 @@ from typing import Any
 
 import keras
 
-from shrinkage._cohort._forward import nodes, run_mode
-from shrinkage._plan._maps import maps_note
+from shrinkage._cohort._forward import iterate_operations, run_mode
+from shrinkage._plan._maps import describe_map_limit
 from shrinkage._plan._memory import Memory
 
 _UNROLLED_MEMBERS = 20  # in a function: each member takes 0.06 to 0.4 s to trace
@@ -45,16 +45,16 @@ class Way:
 
     rules: bool
     xla: bool
-    unrolled: tuple[str, ...] = ()
+    unrolled_layers: tuple[str, ...] = ()
     scores_by_calls: bool = False
     """Whether evaluation calls the model once per member."""
     trains_alone: bool = False
     """Whether strengths are trained one after another, by one compiled step that takes the strength as an argument."""
 
     def __str__(self) -> str:
-        mode = "all layers by rules" if self.rules and not self.unrolled else "the model once per member"
-        if self.rules and self.unrolled:
-            names = ", ".join(self.unrolled[:3]) + (" and others" if len(self.unrolled) > 3 else "")
+        mode = "all layers by rules" if self.rules and not self.unrolled_layers else "the model once per member"
+        if self.rules and self.unrolled_layers:
+            names = ", ".join(self.unrolled_layers[:3]) + (" and others" if len(self.unrolled_layers) > 3 else "")
             mode = f"{names} once per member and the rest by rules"
         order = "one strength at a time, " if self.trains_alone else ""
         return f"{order}{mode}, {'with' if self.xla else 'without'} XLA"
@@ -72,32 +72,35 @@ def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
         agrees: Whether the rules give the same results as calls of the model.
         batch_size: Number of rows in a batch.
     """
-    together = _ways_together(network, agrees=agrees, batch_size=batch_size)
+    together = _list_joint_ways(network, agrees=agrees, batch_size=batch_size)
     # A single member gains nothing from rules that avoid calls, and most from the compiler that fits the layers.
     best = together[0] if together[-1].rules else together[-1]
     alone = replace(best, trains_alone=True)
     weights = sum(math.prod(variable.shape) for variable in network.trainable_variables)
-    if not best.rules and batch_size * multiplications(network) > _LARGE_CONVOLUTIONS:
+    if not best.rules and batch_size * count_multiplications(network) > _LARGE_CONVOLUTIONS:
         return [alone]  # a step takes as long together, and tracing and timing would take longer
     return [alone, *together] if weights > _MANY_WEIGHTS else [*together, alone]
 
 
-def ways_together(candidates: list[Way]) -> list[Way]:
+def select_joint_ways(candidates: list[Way]) -> list[Way]:
     """Return the ways that train strengths together, at least one."""
     return [way for way in candidates if not way.trains_alone] or [replace(candidates[0], trains_alone=False)]
 
 
-def _ways_together(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
+def _list_joint_ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
     """Return one or two ways that train strengths together, first the way that is probably faster."""
-    whole = Way(rules=False, xla=False, unrolled=(network.name,), scores_by_calls=True)
+    whole = Way(rules=False, xla=False, unrolled_layers=(network.name,), scores_by_calls=True)
     if not agrees or run_mode(network) == "unroll":
         return [whole]
-    plain = Way(rules=True, xla=False, unrolled=_unrolled_layers(network, xla=False))
-    if _unrolled_layers(network, xla=True):  # tracing a layer many times for XLA costs more than XLA saves
+    plain = Way(rules=True, xla=False, unrolled_layers=_list_unrolled_layers(network, xla=False))
+    if _list_unrolled_layers(network, xla=True):  # tracing a layer many times for XLA costs more than XLA saves
         return [plain, whole]
-    if not plain.unrolled:  # XLA makes fewer calls; TensorFlow may multiply large matrices faster
+    if not plain.unrolled_layers:  # XLA makes fewer calls; TensorFlow may multiply large matrices faster
         return [Way(rules=True, xla=True), plain]
-    if batch_size * multiplications(network) > _LARGE_CONVOLUTIONS or len(plain.unrolled) > _MANY_CONVOLUTIONS:
+    if (
+        batch_size * count_multiplications(network) > _LARGE_CONVOLUTIONS
+        or len(plain.unrolled_layers) > _MANY_CONVOLUTIONS
+    ):
         return [whole]
     return [Way(rules=True, xla=True, scores_by_calls=scores_by_calls(network, rules=True, xla=True)), whole]
 
@@ -108,13 +111,13 @@ def scores_by_calls(network: keras.Model, *, rules: bool, xla: bool) -> bool:
     It does for convolutions by XLA. Their gradients are faster with XLA, but a forward pass alone takes half the time
     with TensorFlow's convolutions.
     """
-    return not rules or (xla and bool(_unrolled_layers(network, xla=False)))
+    return not rules or (xla and bool(_list_unrolled_layers(network, xla=False)))
 
 
-def multiplications(network: keras.Model) -> int:
+def count_multiplications(network: keras.Model) -> int:
     """Return the number of multiplications of kernels and inputs for a row, for the layers in the model's graph."""
     total = 0
-    for operation in nodes(network):
+    for operation in iterate_operations(network):
         kernels = [v for v in getattr(operation, "trainable_variables", []) if len(v.shape) > 1]
         try:
             positions = math.prod(size or 1 for size in operation.output.shape[1:-1])
@@ -124,8 +127,8 @@ def multiplications(network: keras.Model) -> int:
     return total
 
 
-def _unrolled_layers(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
-    return tuple(operation.name for operation in nodes(network) if run_mode(operation, xla) == "unroll")
+def _list_unrolled_layers(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
+    return tuple(operation.name for operation in iterate_operations(network) if run_mode(operation, xla) == "unroll")
 
 
 def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengths: int) -> Plan:
@@ -137,18 +140,20 @@ def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengt
         user_plan: The parts of the plan that the user fixed.
         strengths: Number of strengths S.
     """
-    most = min(strengths, memory.affordable(way.xla), _UNROLLED_MEMBERS if way.unrolled else strengths)
+    most = min(strengths, memory.compute_max_chunk(way.xla), _UNROLLED_MEMBERS if way.unrolled_layers else strengths)
     most = 1 if way.trains_alone else most
     chunk = user_plan.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
     chunk = min(chunk, strengths)
     together = 1 if way.scores_by_calls else chunk
-    rows = max(memory.batch_size, _EVALUATED_VALUES // max(memory.widest * together, memory.inputs))
-    rows = math.ceil(memory.scored / math.ceil(memory.scored / rows))  # parts of equal size need little padding
-    return Plan(way.rules, way.xla, chunk, min(memory.scored, user_plan.get("evaluated_rows") or rows))
+    rows = max(memory.batch_size, _EVALUATED_VALUES // max(memory.widest_output * together, memory.inputs))
+    rows = math.ceil(
+        memory.scored_rows / math.ceil(memory.scored_rows / rows)
+    )  # parts of equal size need little padding
+    return Plan(way.rules, way.xla, chunk, min(memory.scored_rows, user_plan.get("evaluated_rows") or rows))
 
 
 _KINDS = {"rules": bool, "xla": bool, "chunk": int, "evaluated_rows": int}
-_RECORDED = (
+_RECORD_NAMES = (
     "solver",
     "unrolled",
     "reason",
@@ -177,7 +182,7 @@ def check_user_plan(plan: Any) -> dict[str, Any]:
     if not isinstance(plan, Mapping):
         raise TypeError(f"`plan` must be a dictionary such as path.plan. Received: a {type(plan).__name__}.")
     for name, value in plan.items():
-        if name in _RECORDED:
+        if name in _RECORD_NAMES:
             continue
         if name not in _KINDS:
             close_names = get_close_matches(str(name), _KINDS, n=1)
@@ -190,14 +195,14 @@ def check_user_plan(plan: Any) -> dict[str, Any]:
     return {name: plan[name] for name in _KINDS if name in plan}
 
 
-def ways_with_room(candidates: list[Way], user_plan: Mapping[str, Any]) -> tuple[list[Way], str]:
+def select_ways(candidates: list[Way], user_plan: Mapping[str, Any]) -> tuple[list[Way], str]:
     """Return the ways that a user's plan allows, and a note if XLA is left out because it could crash the process."""
-    left = ways_left(candidates, user_plan)
-    note = maps_note() if any(way.xla for way in left) else ""
-    return (ways_left(candidates, {**user_plan, "xla": False}), note) if note else (left, "")
+    left = select_allowed_ways(candidates, user_plan)
+    note = describe_map_limit() if any(way.xla for way in left) else ""
+    return (select_allowed_ways(candidates, {**user_plan, "xla": False}), note) if note else (left, "")
 
 
-def ways_left(candidates: list[Way], user_plan: Mapping[str, Any]) -> list[Way]:
+def select_allowed_ways(candidates: list[Way], user_plan: Mapping[str, Any]) -> list[Way]:
     """Return the ways that a user's plan allows. If it allows no candidate, a candidate is changed to the plan.
 
     A given chunk says how many strengths are trained together, and leaves no choice of training them alone.
@@ -205,7 +210,7 @@ def ways_left(candidates: list[Way], user_plan: Mapping[str, Any]) -> list[Way]:
     Raises:
         ValueError: If the plan asks for rules that are missing, slow, or do not agree with calls of the model.
     """
-    together = ways_together(candidates)
+    together = select_joint_ways(candidates)
     candidates = together if "chunk" in user_plan else candidates
     user_plan = {name: user_plan[name] for name in ("rules", "xla") if name in user_plan}
     left = [way for way in candidates if all(getattr(way, name) == value for name, value in user_plan.items())]

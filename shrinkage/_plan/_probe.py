@@ -24,7 +24,7 @@ class Timing:
     step_seconds: float
     """Seconds per step and member, with their share of what an epoch takes without steps: shuffling, for example."""
 
-    def run(self, model_steps: float) -> float:
+    def predict_seconds(self, model_steps: float) -> float:
         """Return the seconds for `model_steps` steps, summed over members."""
         return self.compile_seconds + self.step_seconds * model_steps
 
@@ -54,7 +54,7 @@ def _choose_factor(seconds: float) -> int:
     return max(2, min(8, round(_TIMING_SECONDS / max(seconds, 1e-9))))
 
 
-def choose(candidates: list[Way], time_way: Callable[[Way], Timing], model_steps: float) -> tuple[Way, str]:
+def choose_way(candidates: list[Way], time_way: Callable[[Way], Timing], model_steps: float) -> tuple[Way, str]:
     """Return the fastest of a few ways, and the reason as a sentence.
 
     Args:
@@ -66,30 +66,30 @@ def choose(candidates: list[Way], time_way: Callable[[Way], Timing], model_steps
     if not others:
         return first, f"{first}: the only way"
     timings = {first: time_way(first)}
-    run = timings[first].run(model_steps)
+    run = timings[first].predict_seconds(model_steps)
     for way in others:
         if _is_worth_timing(way, timings[first], model_steps):
             timings[way] = time_way(way)
     if len(timings) == 1:
-        return first, _why_untimed(first, others, timings[first], run)
+        return first, _describe_untimed_ways(first, others, timings[first], run)
     costs = [f"{way} {timing.step_seconds * 1e3:.3g} ms" for way, timing in timings.items()]
-    best = min(timings, key=lambda way: timings[way].run(model_steps))
+    best = min(timings, key=lambda way: timings[way].predict_seconds(model_steps))
     return best, f"{best}: timed for a step of one member: {'; '.join(costs)}"
 
 
 def _is_worth_timing(way: Way, first: Timing, model_steps: float) -> bool:
     """Return whether a way may be faster than the first, and is compiled in a small part of the run."""
-    run = first.run(model_steps)
+    run = first.predict_seconds(model_steps)
     if way.trains_alone:  # a single model is compiled sooner than the models of the first way
         is_long = first.step_seconds * model_steps >= _MIN_SECONDS_TO_TIME_ALONE
         return is_long and first.step_seconds > _SLOW_STEP
     return run >= _MIN_SECONDS_TO_TIME and 2 * first.compile_seconds <= max(_PROBE_SECONDS, _PROBE_SHARE * run)
 
 
-def _why_untimed(first: Way, others: list[Way], timing: Timing, run: float) -> str:
-    if run < _MIN_SECONDS_TO_TIME:
-        return f"{first}: about {run:.1f} s of training, too short to time another way"
+def _describe_untimed_ways(first: Way, others: list[Way], timing: Timing, run_seconds: float) -> str:
+    if run_seconds < _MIN_SECONDS_TO_TIME:
+        return f"{first}: about {run_seconds:.1f} s of training, too short to time another way"
     if all(way.trains_alone for way in others):
         milliseconds = timing.step_seconds * 1e3
         return f"{first}: a step of one member takes {milliseconds:.2g} ms, too short to train strengths alone"
-    return f"{first}: timing another way would take too long for about {run:.0f} s of training"
+    return f"{first}: timing another way would take too long for about {run_seconds:.0f} s of training"

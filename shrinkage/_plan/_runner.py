@@ -10,14 +10,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shrinkage._cohort._cohort import Cohort, side_by_side
+from shrinkage._cohort._cohort import Cohort, count_parallel_folds
 from shrinkage._cohort._initial import Moments
-from shrinkage._cohort._stream import StreamCohort, stored_moments
-from shrinkage._cohort._tensorflow import threads
-from shrinkage._data._data import ALL_ROWS, batches_of
-from shrinkage._data._memory import memory_limit
+from shrinkage._cohort._stream import StreamCohort, compute_stored_moments
+from shrinkage._cohort._tensorflow import count_threads
+from shrinkage._data._data import ALL_ROWS, size_batches
+from shrinkage._data._memory import read_memory_limit
 from shrinkage._messages._note import Note
-from shrinkage._plan._check import compare
+from shrinkage._plan._check import check_rules
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._memory import measure
 from shrinkage._plan._plan import (
@@ -25,13 +25,13 @@ from shrinkage._plan._plan import (
     Plan,
     Way,
     check_user_plan,
+    count_multiplications,
     make_plan,
-    multiplications,
+    select_joint_ways,
+    select_ways,
     ways,
-    ways_together,
-    ways_with_room,
 )
-from shrinkage._plan._probe import Timing, choose, time_steps
+from shrinkage._plan._probe import Timing, choose_way, time_steps
 from shrinkage._plan._search_cost import cost_search
 from shrinkage._problem._problem import Problem
 
@@ -54,32 +54,33 @@ class Runner:
         decision: Mapping[str, Any] | None = None,
     ):
         self._user_plan = check_user_plan(user_plan if decision is None else decision["settings"])
-        self._max_memory, limit = max_memory, memory_limit(max_memory)
-        self.problem, agrees = compare(problem)
+        self._max_memory, limit = max_memory, read_memory_limit(max_memory)
+        self.problem, agrees = check_rules(problem)
         training = self.problem.training
         self.notes: list[str] = []
         self._engines = Engines(training)
         self._timings: dict[Way, Timing] = {}
         self._timing_bytes = 0 if decision is None else decision.get("memory", 0)
         self._memory = measure(
-            training.template, training.data, self._scored_together(),
+            training.template, training.data, self._list_scored_rows(),
             batch_size=training.batch_size, strengths=self._strengths, limit=limit,
-            n_train=int(problem.n_train.sum()), stored=0 if problem.stored is None else problem.stored.spool.n_rows,
-            at_random=problem.groups is None and not problem.folds.names_rows,
+            n_train=int(problem.n_train.sum()),
+            stored_rows=0 if problem.stored_rows is None else problem.stored_rows.spool.n_rows,
+            is_random=problem.groups is None and not problem.folds.names_rows,
         )  # fmt: skip
         candidates = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
         if self._strengths == 1:
-            candidates = ways_together(candidates)  # all ways train one strength at a time
-        candidates, note = ways_with_room(candidates, self._user_plan)
+            candidates = select_joint_ways(candidates)  # all ways train one strength at a time
+        candidates, note = select_ways(candidates, self._user_plan)
         self.notes += [note] if note else []
-        self._way, self._reason = choose(candidates, self._time_way, self._model_steps())
-        self.plan = self._plan_of(self._way)
+        self._way, self._reason = choose_way(candidates, self._time_way, self._count_model_steps())
+        self.plan = self._make_plan(self._way)
         if self._predicted_bytes > self._memory.limit:
             text = (
                 f"One strength at a time is expected to take {self._predicted_bytes / 2**20:,.0f} MiB of memory, more "
                 f"than the {self._memory.limit / 2**20:,.1f} MiB of $max_memory: "
             )
-            fixed = self._memory.fixed_bytes(self.plan.xla)
+            fixed = self._memory.compute_fixed_bytes(self.plan.xla)
             advice = (
                 f"compiled steps and rows alone take {fixed / 2**20:,.0f} MiB, so give more."
                 if fixed > self._memory.limit
@@ -101,12 +102,12 @@ class Runner:
     def _is_small(self) -> bool:
         """Whether members that are trained together take much less time than one after another."""
         network = self.problem.training.template.network
-        size = self.problem.training.batch_size * multiplications(network)
-        return self._way.rules and not self._way.unrolled and size < SMALL_STEP
+        size = self.problem.training.batch_size * count_multiplications(network)
+        return self._way.rules and not self._way.unrolled_layers and size < SMALL_STEP
 
     def shrink(self, chunk: int) -> None:
         """Train at most `chunk` strengths at a time from now on."""
-        self.plan = replace(self.plan, chunk=chunk)
+        self.plan = replace(self.plan, pop_chunk=chunk)
 
     @property
     def decision(self) -> dict[str, Any]:
@@ -114,32 +115,32 @@ class Runner:
         notes = [note.text if isinstance(note, Note) else note for note in self.notes]
         return {"settings": asdict(self.plan), "reason": self._reason, "notes": notes, "memory": self._timing_bytes}
 
-    def parts_together(self, folds: int, parts: int) -> int:
+    def count_parallel_parts(self, folds: int, parts: int) -> int:
         """Return how many of the next parts are trained side by side; a part is at most `chunk` strengths."""
         return 1
 
-    def folds_together(self) -> int:
+    def count_parallel_folds(self) -> int:
         """Return how many folds are trained side by side."""
-        return side_by_side(len(self.problem.folds.train), self.plan.xla)
+        return count_parallel_folds(len(self.problem.folds.train), self.plan.xla)
 
-    def for_problem(self, problem: Problem) -> "Runner":
+    def repeat_plan(self, problem: Problem) -> "Runner":
         """Return a runner for a related problem that repeats the plan."""
         return Runner(problem, None, self._max_memory, self.decision)
 
-    def cohort(self, *strengths: int, folds: range | None = None) -> Cohort | StreamCohort:
+    def make_cohort(self, *strengths: int, folds: range | None = None) -> Cohort | StreamCohort:
         """Return the members of all folds, or of some, for the given number of strengths.
 
         Members of some folds are equal to the bit to those in the cohort of all folds.
         """
-        return self._cohort(sum(strengths), self.plan, folds)
+        return self._make_cohort(sum(strengths), self.plan, folds)
 
-    def cohort_of_all_rows(self, *strengths: int) -> Cohort | StreamCohort:
+    def make_full_cohort(self, *strengths: int) -> Cohort | StreamCohort:
         """Return the members that train on all rows, for the given number of strengths."""
         problem = self.problem
         units = None if problem.target is None else problem.target.take(slice(-1, None))
         engine = self._engines.get(self.plan, sum(strengths))
         rows, none = [problem.rows_of_x], [np.arange(0)]
-        stored = problem.stored
+        stored = problem.stored_rows
         moments = None if stored is None else self._moments[-1:]
         cohort = Cohort(
             problem.training, engine, self.plan.evaluated_rows, rows, none, none, [ALL_ROWS], units, moments
@@ -151,17 +152,17 @@ class Runner:
         """The plan, the reason for it, the predicted memory, and all settings that affect the result to the bit."""
         return {
             **asdict(self.plan),
-            "unrolled": self._way.unrolled,
+            "unrolled": self._way.unrolled_layers,
             "reason": self._reason,
             "memory": self._predicted_bytes,
-            "threads": threads(),
-            "versions": versions(),
+            "threads": count_threads(),
+            "versions": get_versions(),
             "budget": None if self.problem.rung is None else self.problem.rung.budget,
             "models": self.problem.models,
             "rate_sum": self.problem.rate_sum,
             "batch_size": self.problem.training.batch_size,
             "init": self.problem.training.init,
-            "blocks": 1 if self.problem.stored is None else self.problem.stored.n_blocks,
+            "blocks": 1 if self.problem.stored_rows is None else self.problem.stored_rows.n_blocks,
             "arguments": dict(self.problem.unshown_arguments),
         }
 
@@ -189,9 +190,9 @@ class Runner:
         rung, by_rows = problem.rung, problem.training.by_rows
         steps = problem.epochs / problem.training.batch_size * timing.step_seconds
         # One fold, of all rows, has one core where the folds run side by side.
-        alone = on_all_rows * problem.n_rows * self.folds_together()
+        alone = on_all_rows * problem.n_rows * self.count_parallel_folds()
         seconds = steps * (in_folds * int(problem.n_train.sum()) + alone)
-        n_scored = problem.epochs if rung is None else len(rung.scored)
+        n_scored = problem.epochs if rung is None else len(rung.scored_epochs)
         at_once = plan.evaluated_rows if by_rows else problem.training.batch_size
         rounds = math.ceil(2 * int(problem.folds.held_out.sizes.max()) / at_once)
         scores = n_scored * rounds * in_folds * self._score_seconds
@@ -200,12 +201,12 @@ class Runner:
     @property
     def _score_seconds(self) -> float:
         """The seconds in which all folds score the rows that are scored together, for a strength."""
-        size = self._timed_size(self._way)
-        cohort = self._cohort(size, self.plan)
+        size = self._count_timed_strengths(self._way)
+        cohort = self._make_cohort(size, self.plan)
         cohort.start(np.zeros((len(self.problem.folds.train), size)))
         return min(cohort.time_scores() for _ in range(2)) / size
 
-    def _model_steps(self) -> float:
+    def _count_model_steps(self) -> float:
         in_folds, models = self.problem.trained_strengths
         rows = in_folds * int(self.problem.n_train.sum()) + models * self.problem.n_rows
         return self.problem.epochs * rows / self.problem.training.batch_size
@@ -224,13 +225,13 @@ class Runner:
         if problem.rung is None:
             return 1 / problem.share
         size = problem.training.batch_size
-        return batches_of(problem.n_rows, size)[0] / batches_of(int(problem.n_train[0]), size)[0]
+        return size_batches(problem.n_rows, size)[0] / size_batches(int(problem.n_train[0]), size)[0]
 
-    def _plan_of(self, way: Way) -> Plan:
+    def _make_plan(self, way: Way) -> Plan:
         return make_plan(way, self._memory, self._user_plan, strengths=self._strengths)
 
-    def _cohort(self, strengths: int, plan: Plan, folds: range | None = None) -> Cohort | StreamCohort:
-        problem, stored = self.problem, self.problem.stored
+    def _make_cohort(self, strengths: int, plan: Plan, folds: range | None = None) -> Cohort | StreamCohort:
+        problem, stored = self.problem, self.problem.stored_rows
         folds = range(len(problem.folds.train)) if folds is None else folds
         units = None if problem.target is None else problem.target.take(slice(folds.start, folds.stop))
         engine = self._engines.get(plan, strengths, self._stretch)
@@ -241,9 +242,9 @@ class Runner:
         cohort = Cohort(problem.training, engine, plan.evaluated_rows, train, held_out, scored, folds, units, moments)
         return cohort if stored is None else StreamCohort(cohort, stored, folds)
 
-    def _scored_together(self) -> list[np.ndarray]:
+    def _list_scored_rows(self) -> list[np.ndarray]:
         """Return the held-out rows of each fold with predictions in memory."""
-        stored, held_out = self.problem.stored, self.problem.folds.held_out
+        stored, held_out = self.problem.stored_rows, self.problem.folds.held_out
         if stored is None:
             return [*held_out]
         return [np.flatnonzero(contained) for contained in held_out.contain(stored.sample_rows)]
@@ -251,15 +252,15 @@ class Runner:
     @cached_property
     def _moments(self) -> list[Moments]:
         """Means and variances for `Normalization` layers: of the training rows of each fold, and last of all rows."""
-        stored, network = self.problem.stored, self.problem.training.template.network
+        stored, network = self.problem.stored_rows, self.problem.training.template.network
         if stored is None:
             return []
-        return stored_moments(network, stored)
+        return compute_stored_moments(network, stored)
 
-    def _timed_size(self, way: Way) -> int:
+    def _count_timed_strengths(self, way: Way) -> int:
         """Number of strengths that are timed together: two where each member is traced separately."""
-        chunk = self._plan_of(way).chunk
-        return min(chunk, 2) if way.unrolled else chunk
+        chunk = self._make_plan(way).chunk
+        return min(chunk, 2) if way.unrolled_layers else chunk
 
     def _time_way(self, way: Way) -> Timing:
         """Time a way.
@@ -268,16 +269,16 @@ class Runner:
         """
         if way in self._timings:
             return self._timings[way]
-        plan, size = self._plan_of(way), self._timed_size(way)
+        plan, size = self._make_plan(way), self._count_timed_strengths(way)
         bytes_now = self._memory.predict(size, xla=plan.xla, evaluated_rows=plan.evaluated_rows)
         self._timing_bytes = max(self._timing_bytes, bytes_now)
-        cohort = self._cohort(size, plan)
+        cohort = self._make_cohort(size, plan)
         lam = np.zeros((len(self.problem.folds.train), size))
         timing = time_steps(cohort, lambda cohort: cohort.start(lam), lam.size)
         self._timings[way] = replace(timing, compile_seconds=timing.compile_seconds * plan.chunk / size)
         return self._timings[way]
 
 
-def versions() -> dict[str, str]:
+def get_versions() -> dict[str, str]:
     """Return the versions of the packages that affect the result to the bit."""
     return {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from shrinkage._host._layers import sublayers
-from shrinkage._messages._hints_of_fit import missing_words
-from shrinkage._model._attached import attachments
-from shrinkage._model._optimizers import check_optimizer
+from shrinkage._host._layers import list_sublayers
+from shrinkage._messages._hints_of_fit import describe_missing_argument
+from shrinkage._model._attached import get_attachments
+from shrinkage._model._optimizers import check_cohort_optimizer
 from shrinkage._model._template import Template
-from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_penalty
+from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_how
 from shrinkage._problem._request import Request
 from shrinkage._weights._carried import check_no_regularizers, convert_regularizers
 from shrinkage._weights._selection import Selection, select
@@ -20,19 +20,19 @@ MOST_REPEATS = 1000
 """The command line has this limit too, and must not import this module for it."""
 
 
-def of_solver(request: Request) -> Request:
+def apply_solver(request: Request) -> Request:
     """Return the request with the values that the solver fixes. An exact solver has one epoch, and no batches."""
     if request.solver not in ("gradient", "exact"):
         raise ValueError(f'`solver` must be "gradient" or "exact". Received: {request.solver!r}.')
     if request.solver == "gradient":
         if request.epochs is None:
-            raise TypeError(f"Training needs `epochs`. {missing_words('epochs')}")
+            raise TypeError(f"Training needs `epochs`. {describe_missing_argument('epochs')}")
         return request
     if request.budget is not None:
         raise ValueError(
             '`budget` must be left out with solver="exact", which computes all strengths on all rows. Received: both.'
         )
-    return replace(request, epochs=1, patience=None, epoch="last", batch_size=None)
+    return replace(request, write_epochs=1, patience=None, epoch="last", batch_size=None)
 
 
 def check_counts(request: Request) -> None:
@@ -77,17 +77,17 @@ def read_model_and_penalty(request: Request) -> PenalisedModel:
     model, penalty, on, how = request.model, request.penalty, request.on, request.how
     own = isinstance(penalty, str) and penalty == "model"
     if not own:
-        check_penalty(as_penalty(penalty), how)
+        check_how(as_penalty(penalty), how)
     _check_detached(model)
     template, lam_model = Template(model, without_regularizers=own), None
     if template.is_function:
         _check_detached(template.source)
     if own:
-        _check_own(on, how)
+        _check_model_penalty(on, how)
         penalty, lam_model, on = convert_regularizers(template.source)
     penalty = as_penalty(penalty)
-    how = check_penalty(penalty, how)
-    check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
+    how = check_how(penalty, how)
+    check_cohort_optimizer(template.optimizer, is_proximal=isinstance(how, Proximal))
     selection = select(template.source, on)
     if not own:
         check_no_regularizers(template.source, selection.mask)
@@ -104,7 +104,7 @@ def check_init(template: Template, request: Request) -> str:
     if init not in (None, "fresh", "keep"):
         raise ValueError(f'`init` must be "fresh" or "keep". Received: {init!r}.')
     checked = init is None and not template.is_function and (not exact or _has_frozen_weights(template))
-    if checked and (signs := template.evidence_of_training(request.seed)):
+    if checked and (signs := template.find_training_evidence(request.seed)):
         fresh = "" if exact else ', or init="fresh" to draw new ones'
         raise ValueError(
             f'`model` has been trained or loaded: {signs}. Say init="keep" to start every member from its weights (if '
@@ -115,7 +115,7 @@ def check_init(template: Template, request: Request) -> str:
 
 def _has_frozen_weights(template: Template) -> bool:
     """Return whether weights are frozen. Statistics of `Normalization` are not, and states of random layers."""
-    layers = [part for part in sublayers(template.network) if isinstance(part, keras.layers.Normalization)]
+    layers = [part for part in list_sublayers(template.network) if isinstance(part, keras.layers.Normalization)]
     statistics = {id(variable) for layer in layers for variable in layer.variables}
     frozen = [each for each in template.network.non_trainable_variables if id(each) not in statistics]
     return any("float" in str(each.dtype) for each in frozen)
@@ -125,13 +125,14 @@ def _check_detached(model: Any) -> None:
     """Refuse attached penalties, as the model would be penalised twice, or an inner model would lose the penalty."""
     if not isinstance(model, keras.Model):
         return
-    if attachments(model):
+    if get_attachments(model):
         raise ValueError(
-            f"`model` ({model.name}) has a penalty attached: {attachments(model)[0]!r}. Call shrinkage.detach(model), "
+            f"`model` ({model.name}) has a penalty attached: {get_attachments(model)[0]!r}. Call "
+            "shrinkage.detach(model), "
             f"and give the penalty to shrinkage.fit."
         )
-    for part in sublayers(model):
-        acting = [each for each in attachments(part) if each.weights] if isinstance(part, keras.Model) else []
+    for part in list_sublayers(model):
+        acting = [each for each in get_attachments(part) if each.weights] if isinstance(part, keras.Model) else []
         if acting:
             raise ValueError(
                 f"`model` ({model.name}) holds the model {part.name!r}, which has a penalty attached: {acting[0]!r}. "
@@ -153,7 +154,7 @@ def _check_toward(penalty: Penalty, template: Template) -> None:
         )
 
 
-def _check_own(on: Any, how: Any) -> None:
+def _check_model_penalty(on: Any, how: Any) -> None:
     """Refuse arguments that conflict with `penalty="model"`."""
     if not (isinstance(on, str) and on == "kernels"):
         raise ValueError('`on` must be left out with penalty="model", which is on the weights that have a regularizer.')

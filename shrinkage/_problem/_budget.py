@@ -17,7 +17,7 @@ _SPLIT = (
 )
 
 
-def check_budget(request: Request) -> None:
+def check_budget_argument(request: Request) -> None:
     """Refuse a `budget` that is not valid, or that conflicts with another argument."""
     budget = request.budget
     if budget is None:
@@ -67,7 +67,7 @@ def read_rung(request: Request, folds: Folds, n_rows: int) -> Rung | None:
     return cost_rung(*sizes, n_rows, float(request.budget), request.epochs or 1, request.epoch)
 
 
-def note_of_grid(request: Request, rows: SplitRows, batch_size: int, n_strengths: int) -> Note | None:
+def describe_whole_grid(request: Request, rows: SplitRows, batch_size: int, n_strengths: int) -> Note | None:
     """Return a note if the whole grid is trained although there is a budget, with its cost in trainings.
 
     Args:
@@ -80,12 +80,13 @@ def note_of_grid(request: Request, rows: SplitRows, batch_size: int, n_strengths
         return None
     trainings = n_strengths * (float(rows.folds.train.sizes.sum()) / rows.n_rows + 1)
     return Note(
-        f"$budget is not used: {_obstacle(request, rows.n_counting, batch_size)}. The whole grid is trained, which "
+        f"$budget is not used: {_describe_obstacle(request, rows.n_counting, batch_size)}. The whole grid is trained, "
+        "which "
         f"takes about {trainings:.0f} trainings on all rows."
     )
 
 
-def _obstacle(request: Request, n_rows: int, batch_size: int) -> str:
+def _describe_obstacle(request: Request, n_rows: int, batch_size: int) -> str:
     """Return why there is no rung of `n_rows` rows with a weight above 0."""
     if n_rows < LEAST_ROWS:
         return f"a part of {n_rows:,} rows is not like all rows (at least {LEAST_ROWS:,} are needed)"

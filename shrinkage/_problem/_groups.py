@@ -54,11 +54,11 @@ def number_groups(labels: np.ndarray) -> np.ndarray:
         return pd.factorize(labels)[0]
 
 
-def plain_labels(labels: np.ndarray) -> np.ndarray:
+def as_plain_labels(labels: np.ndarray) -> np.ndarray:
     """Return the groups as numbers or text, which can be saved: other labels as text.
 
     Example:
-        >>> plain_labels(np.array(["a", None], object)).tolist(), plain_labels(np.array([3, 4])).tolist()
+        >>> as_plain_labels(np.array(["a", None], object)).tolist(), as_plain_labels(np.array([3, 4])).tolist()
         (['a', 'None'], [3, 4])
     """
     return labels if labels.dtype.kind in "biufU" else labels.astype(str)

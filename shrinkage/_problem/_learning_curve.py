@@ -5,14 +5,14 @@ from typing import NamedTuple
 import numpy as np
 
 from shrinkage._cv._folds import Folds
-from shrinkage._cv._series import time_of_rows
-from shrinkage._cv._subsets import cut_folds, too_small
+from shrinkage._cv._series import rank_rows_by_time
+from shrinkage._cv._subsets import cut_folds, describe_small_subset
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._messages._note import Note
 from shrinkage._model._objective import Objective
 from shrinkage._problem._groups import number_groups
 from shrinkage._problem._request import Request
-from shrinkage._problem._split import split_inputs, standardize
+from shrinkage._problem._split import compute_target_units, make_split_inputs
 
 
 class Subset(NamedTuple):
@@ -57,17 +57,17 @@ def read_subsets(
     """
     if not request.learning_curve:
         return ()
-    inputs = split_inputs(data, objective)
+    inputs = make_split_inputs(data, objective)
     groups = None if labels is None else number_groups(labels)
-    time = time_of_rows(folds, request.cv)
+    time = rank_rows_by_time(folds, request.cv)
     cuts = cut_folds(folds, inputs.classes, groups, seed=request.seed, time=time)
     found, larger = list[Subset](), folds
     for cut in reversed(cuts):
-        reason = too_small(cut, larger, inputs.classes, [inputs.weight > 0, *inputs.counts.values()])
+        reason = describe_small_subset(cut, larger, inputs.classes, [inputs.weight > 0, *inputs.counts.values()])
         target = None
         if not reason and request.standardize_target:
             try:
-                target = standardize(inputs, cut)
+                target = compute_target_units(inputs, cut)
             except ValueError:
                 reason = "a constant target in a fold"
         if reason and not found:

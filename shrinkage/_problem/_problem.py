@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from shrinkage._cv._folds import Folds, scored_training_rows
+from shrinkage._cv._folds import Folds, select_scored_rows
 from shrinkage._cv._rung import Rung
-from shrinkage._data._data import Data, TargetUnits, batches_of
+from shrinkage._data._data import Data, TargetUnits, size_batches
 from shrinkage._data._stored import StoredRows
 from shrinkage._model._behaviour import Behaviour
 from shrinkage._model._objective import Objective
-from shrinkage._model._optimizers import learning_rates
+from shrinkage._model._optimizers import summarise_learning_rates
 from shrinkage._model._template import Template
 from shrinkage._penalties import Decoupled, How, Penalty, Term
 from shrinkage._problem._grid import Grid
@@ -72,7 +72,7 @@ class Problem:
     """The strength in the regularizers of the model if `penalty="model"`; else None."""
     rung: Rung | None = None
     """The cost of a search within a budget, whose only fold trains on a part of the rows; None for a grid."""
-    stored: StoredRows | None = None
+    stored_rows: StoredRows | None = None
     """All rows if the rows do not fit into memory; `training.data` is then a sample of the training rows."""
     solver: Literal["gradient", "exact"] = "gradient"
     """The solver: "gradient" for training, "exact" for minima of the objective."""
@@ -85,7 +85,7 @@ class Problem:
     unshown_arguments: Mapping[str, str] = field(default_factory=dict)
     """`Request.unshown_arguments`."""
 
-    def on_subset(self, place: int, lams: np.ndarray) -> "Problem":
+    def restrict_to_subset(self, place: int, lams: np.ndarray) -> "Problem":
         """Return the problem of a point of the learning curve: on a part of the training rows, at a few strengths.
 
         All else is the same. The number of a fold seeds weights and batches, and `lams` are for all rows. The larger
@@ -94,7 +94,7 @@ class Problem:
         subset = self.subsets[place]
         return replace(
             self, folds=subset.folds, target=subset.target, grid=Grid(lams), subsets=self.subsets[place + 1 :],
-            share=subset.share, notes=(),
+            share=subset.share, list_notes=(),
         )  # fmt: skip
 
     @property
@@ -116,28 +116,28 @@ class Problem:
         """Sum of the learning rates of a training on all rows with `Decoupled`, which lambda multiplies; else None."""
         if not isinstance(self.training.how, Decoupled):
             return None
-        steps = self.epochs * batches_of(self.n_rows, self.training.batch_size)[0]
-        return learning_rates(self.training.template.optimizer, steps)[0]
+        steps = self.epochs * size_batches(self.n_rows, self.training.batch_size)[0]
+        return summarise_learning_rates(self.training.template.optimizer, steps)[0]
 
     @property
     def train(self) -> Sequence[np.ndarray]:
         """Rows of `training.data` that each fold trains on. If these are a sample, all rows of the sample."""
-        return self.folds.train if self.stored is None else [self.rows_of_x] * len(self.folds.train)
+        return self.folds.train if self.stored_rows is None else [self.rows_of_x] * len(self.folds.train)
 
     @property
     def held_out(self) -> Sequence[np.ndarray]:
         """Rows of `training.data` that each fold holds out. If these are a sample, all rows of the sample."""
-        return self.folds.held_out if self.stored is None else self.train
+        return self.folds.held_out if self.stored_rows is None else self.train
 
     @property
     def rows_of_x(self) -> np.ndarray:
         """Rows of `training.data` on which the final models are trained."""
-        return self.folds.rows_of_x if self.stored is None else np.arange(self.training.data.n_rows)
+        return self.folds.rows_of_x if self.stored_rows is None else np.arange(self.training.data.n_rows)
 
     @property
     def n_rows(self) -> int:
         """Number of training rows of the final models."""
-        return len(self.rows_of_x) if self.stored is None else int(self.stored.n_train[-1])
+        return len(self.rows_of_x) if self.stored_rows is None else int(self.stored_rows.n_train[-1])
 
     @property
     def n_train(self) -> np.ndarray:
@@ -147,24 +147,24 @@ class Problem:
     @property
     def fold_weight(self) -> np.ndarray:
         """Sum of the weights of the held-out rows of each fold, (F,)."""
-        return self._weights_of(self.folds.held_out) if self.stored is None else self.stored.weight
+        return self._sum_weights(self.folds.held_out) if self.stored_rows is None else self.stored_rows.weight
 
     @cached_property
     def scored_training_rows(self) -> Sequence[np.ndarray]:
         """Rows of `training.data` for the training loss of each fold. If these are a sample, all rows of the sample."""
-        if self.stored is not None:
+        if self.stored_rows is not None:
             return self.train
-        return scored_training_rows(self.folds, self.training.data.weight, self.training.seed)
+        return select_scored_rows(self.folds, self.training.data.weight, self.training.seed)
 
     @property
     def held_out_rows(self) -> np.ndarray:
         """Held-out rows of all folds, each once, or a sample of them if the rows are on disk, (m,)."""
-        return self.folds.held_out_rows if self.stored is None else self.stored.sample_rows
+        return self.folds.held_out_rows if self.stored_rows is None else self.stored_rows.sample_rows
 
     @property
     def row_weight(self) -> np.ndarray | None:
         """Weights of `held_out_rows`, (m,); None if all are equal."""
-        stored = self.stored
+        stored = self.stored_rows
         weight = self.training.data.weight[self.held_out_rows] if stored is None else stored.sample_weight
         return weight if np.ptp(weight) else None
 
@@ -176,7 +176,9 @@ class Problem:
     @property
     def train_weight(self) -> np.ndarray:
         """Sum of the weights of the rows for the training loss of each fold, (F,)."""
-        return self._weights_of(self.scored_training_rows) if self.stored is None else self.stored.train_weight
+        return (
+            self._sum_weights(self.scored_training_rows) if self.stored_rows is None else self.stored_rows.train_weight
+        )
 
-    def _weights_of(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+    def _sum_weights(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         return np.array([self.training.data.weight[rows].sum() for rows in parts], dtype=np.float64)

@@ -8,14 +8,14 @@ import numpy as np
 from keras import tree
 
 from shrinkage._data._data import take
-from shrinkage._data._tables import library_of, to_pandas
-from shrinkage._host._graphs import graph_of
+from shrinkage._data._tables import get_table_library, to_pandas
+from shrinkage._host._graphs import get_graph
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._behaviour import perturb
-from shrinkage._problem._structure import keys_of
+from shrinkage._problem._structure import get_structure_keys
 
-_COMPARED = 8
-_CLOSE = {"float64": 1e-9, "bfloat16": 0.1}  # relative to the largest prediction; 1e-4 for others
+_COMPARED_ROWS = 8
+_TOLERANCES = {"float64": 1e-9, "bfloat16": 0.1}  # relative to the largest prediction; 1e-4 for others
 
 Lengths = list[np.ndarray | None]
 """Length of each row (n,) for each model input, or None for an input that was not padded."""
@@ -28,9 +28,9 @@ def pad_inputs(network: keras.Model, x: Any) -> tuple[Any, Lengths]:
         network: A model with a graph.
         x: The argument `x` of `fit`: lists of sequences, arrays of sequences, or ragged tensors, by input.
     """
-    graph = graph_of(network)
+    graph = get_graph(network)
     tensors = tree.flatten(graph.input)
-    keys = keys_of(graph.input, [tensor.name for tensor in graph.inputs])
+    keys = get_structure_keys(graph.input, [tensor.name for tensor in graph.inputs])
     if isinstance(x, dict):
         parts: dict[Any, Any] = dict(x)
     elif len(keys) == 1:
@@ -40,7 +40,9 @@ def pad_inputs(network: keras.Model, x: Any) -> tuple[Any, Lengths]:
     lengths: Lengths = [None] * len(keys)
     for i, (key, tensor) in enumerate(zip(keys, tensors, strict=True)):
         values, may_pad = parts.get(key), _takes_any_length(tensor)
-        rows = None if isinstance(values, (list, tuple)) and not may_pad else _sequences(values, len(tensor.shape) - 1)
+        rows = (
+            None if isinstance(values, (list, tuple)) and not may_pad else _to_sequences(values, len(tensor.shape) - 1)
+        )
         if rows is not None and (may_pad or len({*map(len, rows)}) == 1):
             parts[key], lengths[i] = _pad(rows)
     if not any(each is not None for each in lengths):
@@ -54,11 +56,11 @@ def _takes_any_length(tensor: Any) -> bool:
     return len(tensor.shape) > 1 and tensor.shape[1] is None and None not in tensor.shape[2:]
 
 
-def _sequences(values: Any, ndim: int) -> list[np.ndarray] | None:
+def _to_sequences(values: Any, ndim: int) -> list[np.ndarray] | None:
     """Return the rows of sequences of different lengths, each an array with `ndim` axes; None for any other value."""
     if type(values).__name__ == "RaggedTensor":
         values = [row.to_tensor() if type(row).__name__ == "RaggedTensor" else row for row in values]
-    elif (library_of(values) or hasattr(values, "to_numpy")) and not hasattr(
+    elif (get_table_library(values) or hasattr(values, "to_numpy")) and not hasattr(
         type(values), "columns"
     ):  # a column of lists
         values = np.asarray(to_pandas(values))
@@ -98,7 +100,7 @@ def check_padding(network: keras.Model, x: Any, lengths: Lengths) -> tuple[str, 
         return ()
     order = np.argsort(padded[0], kind="stable")
     order = order[np.min(padded, axis=0)[order] > 0]
-    for row in dict.fromkeys(order[np.linspace(0, len(order) - 1, _COMPARED).astype(int)].tolist()):
+    for row in dict.fromkeys(order[np.linspace(0, len(order) - 1, _COMPARED_ROWS).astype(int)].tolist()):
         leaves = tree.flatten(take(x, [row]))
         cut = [leaf if each is None else leaf[:, : each[row]] for leaf, each in zip(leaves, lengths, strict=True)]
         if not _predicts_alike(network, tree.pack_sequence_as(x, leaves), tree.pack_sequence_as(x, cut)):
@@ -141,7 +143,7 @@ def _predicts_alike(network: keras.Model, x: Any, other: Any) -> bool:
     for a, b in zip(*outputs, strict=True):
         if a.shape != b.shape:
             return False
-        close = _CLOSE.get(str(a.dtype), 1e-4)
+        close = _TOLERANCES.get(str(a.dtype), 1e-4)
         a, b = (keras.ops.convert_to_numpy(keras.ops.cast(each, "float64")) for each in (a, b))
         if not np.allclose(a, b, rtol=close, atol=close * float(np.abs(a).max())):
             return False

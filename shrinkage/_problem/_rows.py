@@ -8,21 +8,35 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._data._data import Data, WeightedTargets, as_tree, labels, make_data, row_weights, scale_weights, take
-from shrinkage._data._tables import columns_of_inputs
-from shrinkage._host._compiled import flat_metrics
-from shrinkage._host._errors import reason_of
-from shrinkage._host._graphs import graph_of
+from shrinkage._data._data import (
+    Data,
+    WeightedTargets,
+    as_row_weights,
+    as_tree,
+    list_leaf_names,
+    make_data,
+    scale_weights,
+    take,
+)
+from shrinkage._data._tables import split_table_columns
+from shrinkage._host._compiled import list_flat_metrics
+from shrinkage._host._errors import describe_keras_error
+from shrinkage._host._graphs import get_graph
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._host._tensors import mask_of
-from shrinkage._model._losses import is_listed, name_of, takes_labels
+from shrinkage._host._tensors import get_mask
+from shrinkage._model._losses import get_loss_name, is_listed, takes_labels
 from shrinkage._model._objective import Objective
 from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._model._template import Template
 from shrinkage._problem._ragged import Lengths, check_padding, pad_inputs
-from shrinkage._problem._structure import keys_of, leaf_places
-from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs, note_of_values
-from shrinkage._problem._tokens import check_text, check_tokens, check_whole, look_up
+from shrinkage._problem._structure import find_leaf_places, get_structure_keys
+from shrinkage._problem._targets import (
+    check_targets,
+    compute_class_weights,
+    describe_negative_outputs,
+    describe_target_values,
+)
+from shrinkage._problem._tokens import check_text, check_tokens, check_whole_numbers, look_up
 
 
 def read_rows(
@@ -52,40 +66,42 @@ def read_rows(
     network = template.network
     check_text(network)
     dtype = network.trainable_variables[0].dtype
-    (x, lengths), y, sample_weight = _inputs(template, x), as_tree(y), as_tree(sample_weight)
+    (x, lengths), y, sample_weight = _read_inputs(template, x), as_tree(y), as_tree(sample_weight)
     by_output = tree.is_nested(sample_weight)
     allows_missing = any(isinstance(layer, TableNormalization) for layer in network.layers)
-    data = make_data(x, y, None if by_output else sample_weight, dtype, missing=allows_missing)
+    data = make_data(x, y, None if by_output else sample_weight, dtype, allows_missing=allows_missing)
     if class_weight is not None:
-        data = replace(data, weight=(data.weight * class_weights(data.y, class_weight)).astype(dtype))
+        data = replace(data, compute_weight=(data.weight * compute_class_weights(data.y, class_weight)).astype(dtype))
     data = data if is_block or by_output else _scale(data)
-    data = replace(data, x=_fitting_inputs(network, data.x))
+    data = replace(data, x=_fit_inputs(network, data.x))
     check_tokens(network, data.x)
     padding = check_padding(network, data.x, lengths)
-    data = replace(data, notes=(*data.notes, *padding), is_padded=bool(padding))
+    data = replace(data, list_notes=(*data.notes, *padding), is_padded=bool(padding))
     some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
-    outputs = _outputs(network, take(data.x, some))
+    outputs = _compute_outputs(network, take(data.x, some))
     names = list(getattr(network, "output_names", None) or range(len(tree.flatten(outputs))))
-    keys = keys_of(outputs, names)
-    places = leaf_places("y", data.y, outputs, names, template.has_loss(keys))
-    arrays, target_names = tree.flatten(data.y), labels("y", y)
+    keys = get_structure_keys(outputs, names)
+    places = find_leaf_places("y", data.y, outputs, names, template.has_loss(keys))
+    arrays, target_names = tree.flatten(data.y), list_leaf_names("y", y)
     leaves = [None if i is None else arrays[i] for i in places]
     called = [f"`y[{key!r}]`" if i is None else target_names[i] for i, key in zip(places, keys, strict=True)]
     if objective is None:
         sample = [None if leaf is None else leaf[some] for leaf in leaves]
-        objective = template.objective(tree.pack_sequence_as(outputs, sample), outputs, called)
+        objective = template.make_objective(tree.pack_sequence_as(outputs, sample), outputs, called)
     fitting = []
     for place, output in enumerate(tree.flatten(outputs)):
-        term = objective.term_of(place)
+        term = objective.find_term(place)
         fitting.append(
-            _fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype, is_block)
+            _fit_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype, is_block)
         )
     more = []
     for term in objective.terms:
         output = tree.flatten(outputs)[term.place]
-        more.append(note_of_outputs(output, term.loss))
-        more.append("" if is_block else note_of_values(fitting[term.place], output, term.loss, called[term.place]))
-    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*data.notes, *filter(None, more)))
+        more.append(describe_negative_outputs(output, term.loss))
+        more.append(
+            "" if is_block else describe_target_values(fitting[term.place], output, term.loss, called[term.place])
+        )
+    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), list_notes=(*data.notes, *filter(None, more)))
     absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
     _check_metrics(template, take(data.y, some), outputs, absent)
     if by_output:
@@ -96,7 +112,7 @@ def read_rows(
 
 def _scale(data: Data) -> Data:
     weight, notes = scale_weights(data.weight, isinstance(data.y, WeightedTargets))
-    return replace(data, weight=weight, notes=(*notes, *data.notes))
+    return replace(data, compute_weight=weight, list_notes=(*notes, *data.notes))
 
 
 def _weigh_outputs(
@@ -106,40 +122,40 @@ def _weigh_outputs(
 
     An output without weights has weight 1 in every row.
     """
-    has_loss = [objective.term_of(place) is not None for place in range(len(tree.flatten(outputs)))]
+    has_loss = [objective.find_term(place) is not None for place in range(len(tree.flatten(outputs)))]
     is_single = len(has_loss) == len(tree.flatten(sample_weight)) == 1  # with any key
-    places = [0] if is_single else leaf_places("sample_weight", sample_weight, outputs, names, has_loss)
-    leaves, called = tree.flatten(sample_weight), labels("sample_weight", sample_weight)
+    places = [0] if is_single else find_leaf_places("sample_weight", sample_weight, outputs, names, has_loss)
+    leaves, called = tree.flatten(sample_weight), list_leaf_names("sample_weight", sample_weight)
     weight = np.ones((data.n_rows, len(places)), dtype)
     for column, place in enumerate(places):
         if place is not None and leaves[place] is not None:
-            weight[:, column] = row_weights(called[place], leaves[place], data.n_rows, dtype)
+            weight[:, column] = as_row_weights(called[place], leaves[place], data.n_rows, dtype)
     largest = weight[:, has_loss].max(axis=1)
     share = np.divide(weight, largest[:, None], out=np.zeros_like(weight), where=largest[:, None] > 0)
     y = data.y if is_single else WeightedTargets(data.y, share)
-    return replace(data, y=y, weight=data.weight * largest)
+    return replace(data, y=y, compute_weight=data.weight * largest)
 
 
-def _inputs(template: Template, x: Any) -> tuple[Any, Lengths]:
+def _read_inputs(template: Template, x: Any) -> tuple[Any, Lengths]:
     """Return the network inputs as a tree, and the lengths of padded rows.
 
     Tables are split into columns, text is looked up, and sequences of different lengths are padded.
     """
-    graph = graph_of(template.network if template.front is None else template.source)
+    graph = get_graph(template.network if template.front is None else template.source)
     if graph is None:
         return as_tree(x), []
     names = [tensor.name for tensor in graph.inputs]
-    x = columns_of_inputs(x, keys_of(graph.input, names))
+    x = split_table_columns(x, get_structure_keys(graph.input, names))
     if template.front is None:
         x, lengths = pad_inputs(template.network, x)
         return as_tree(x), lengths
     x = as_tree(x)
-    leaves, called = tree.flatten(x), labels("x", x)
-    places = [i or 0 for i in leaf_places("x", x, graph.input, names)]  # an input is never missing
+    leaves, called = tree.flatten(x), list_leaf_names("x", x)
+    places = [i or 0 for i in find_leaf_places("x", x, graph.input, names)]  # an input is never missing
     return look_up(template, [leaves[i] for i in places], [called[i] for i in places]), []
 
 
-def _outputs(network: keras.Model, x: Any) -> Any:
+def _compute_outputs(network: keras.Model, x: Any) -> Any:
     """Return the model outputs for the rows `x`, a tree of arrays."""
     try:
         with keras.StatelessScope():  # a layer may assign weights in every call
@@ -147,19 +163,19 @@ def _outputs(network: keras.Model, x: Any) -> Any:
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: a subclassed model runs code of the user
-        raise ValueError(f"`model` cannot be called on the first rows of `x`: {reason_of(error)}") from error
-    return tree.map_structure(_without_mask, outputs)
+        raise ValueError(f"`model` cannot be called on the first rows of `x`: {describe_keras_error(error)}") from error
+    return tree.map_structure(_to_array, outputs)
 
 
-def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[str | None]) -> None:
+def _check_metrics(template: Template, y: Any, outputs: Any, absent_names: Sequence[str | None]) -> None:
     """Call the compiled metrics on sample rows, to find errors before the training.
 
     Args:
         template: The template of the model.
         y, outputs: Targets and predictions, with the structure of the model outputs.
-        absent: Name of the targets of each output if the targets are missing, and None otherwise.
+        absent_names: Name of the targets of each output if the targets are missing, and None otherwise.
     """
-    metrics = template.metrics()
+    metrics = template.make_metrics()
     if metrics is None:
         return
     try:
@@ -168,13 +184,15 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[st
         raise
     except Exception as error:  # of any class: a metric may be a function of the user
         raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
-    missing_names = [name for name, own in zip(absent, flat_metrics(metrics), strict=True) if name and any(own)]
+    missing_names = [
+        name for name, own in zip(absent_names, list_flat_metrics(metrics), strict=True) if name and any(own)
+    ]
     if missing_names:
         raise ValueError(f"{missing_names[0]} must be given, as that output has metrics. Received: none.")
 
 
-def _without_mask(output: Any) -> np.ndarray:
-    if mask_of(output) is not None:
+def _to_array(output: Any) -> np.ndarray:
+    if get_mask(output) is not None:
         raise ValueError(
             "`model` puts a mask on its output (an Embedding with mask_zero, and a prediction for each time step), "
             "which is not supported yet. Build it without mask_zero, or let it give one prediction a row."
@@ -183,14 +201,14 @@ def _without_mask(output: Any) -> np.ndarray:
     return array if array.dtype.kind == "f" else array.astype(np.float32)  # NumPy has no bfloat16
 
 
-def _fitting_inputs(network: keras.Model, x: Any) -> Any:
+def _fit_inputs(network: keras.Model, x: Any) -> Any:
     """Return inputs with the structure, shapes and dtypes of the model. A model without a graph accepts any inputs."""
-    graph = graph_of(network)
+    graph = get_graph(network)
     if graph is None:
         return x
     structure, tensors = graph.input, graph.inputs
-    places = leaf_places("x", x, structure, [tensor.name for tensor in tensors])
-    leaves, called = tree.flatten(x), labels("x", x)
+    places = find_leaf_places("x", x, structure, [tensor.name for tensor in tensors])
+    leaves, called = tree.flatten(x), list_leaf_names("x", x)
     pairs = zip(places, tensors, strict=True)
     with np.errstate(over="ignore"):  # infinite values are refused later, with the name of the input
         fitting = [
@@ -214,11 +232,11 @@ def _fit_shape(x: np.ndarray, shape: tuple[int | None, ...], name: str) -> np.nd
 
 def _fit_type(x: np.ndarray, dtype: str, name: str) -> np.ndarray:
     if np.issubdtype(dtype, np.integer):
-        check_whole(name, x, f"an input of type {dtype}")
+        check_whole_numbers(name, x, f"an input of type {dtype}")
     return x.astype(dtype, copy=False)
 
 
-def _fitting_targets(
+def _fit_targets(
     y: np.ndarray | None,
     output: np.ndarray,
     loss: keras.losses.Loss | None,
@@ -246,7 +264,7 @@ def _check_domain(output: np.ndarray, loss: keras.losses.Loss) -> None:
 
     Keras would clip the outputs without a warning, or return NaN.
     """
-    name = name_of(loss)
+    name = get_loss_name(loss)
     if is_listed(loss) and name == "poisson" and output.min() < 0:
         raise ValueError(
             f"`model` must give rates, which are not negative, for {name}: it is NaN below 0. Received: outputs "

@@ -7,14 +7,14 @@ import keras
 import numpy as np
 from keras import layers, tree
 
-from shrinkage._data._data import Data, labels, take
-from shrinkage._data._tables import column_names
+from shrinkage._data._data import Data, list_leaf_names, take
+from shrinkage._data._tables import get_column_names
 from shrinkage._host._attributes import remove_stored, store
-from shrinkage._host._graphs import graph_of
-from shrinkage._host._layers import inbound_nodes, sublayers
+from shrinkage._host._graphs import get_graph
+from shrinkage._host._layers import list_inbound_nodes, list_sublayers
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._messages._note import Note, include_code
-from shrinkage._model._losses import name_of
+from shrinkage._model._losses import get_loss_name
 from shrinkage._model._objective import Objective
 from shrinkage._weights._kinds import is_of_keras
 
@@ -23,7 +23,7 @@ _LARGE = 30.0  # root mean square of a column; digits from 0 to 16 have 12, ages
 _UNEQUAL = 30.0  # ratio of standard deviations; a rare category of 1 % has a tenth of a standardised number's
 _SMALL = 0.01  # largest absolute value; 0.2 for `load_diabetes`, with columns of sum of squares 1
 _FAR_INPUTS, _FAR_TARGETS = "far-inputs", "far-targets"  # codes of notes
-_OPEN = (  # the output does not depend on the scale of the input
+_SCALE_FREE_LAYERS = (  # the output does not depend on the scale of the input
     layers.Embedding, layers.Normalization, layers.BatchNormalization, layers.LayerNormalization,
     layers.GroupNormalization, layers.UnitNormalization, layers.RMSNormalization,
 )  # fmt: skip
@@ -42,13 +42,13 @@ def names_targets(notes: Sequence[str]) -> bool:
 # --- inputs
 
 
-def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
+def describe_input_scale(network: keras.Model, x: Any, user_x: Any) -> str:
     """Return a note if the inputs of the first trained layers are far from unit size.
 
     Args:
         network: The model.
         x: Rows with a weight above 0, with the structure of the model inputs.
-        given: The argument `x` of `fit`, possibly with column names.
+        user_x: The argument `x` of `fit`, possibly with column names.
 
     Returns:
         The note, or an empty string.
@@ -57,8 +57,8 @@ def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
     n_rows, in_a_row = len(leaves[0]), sum(leaf[:1].size for leaf in leaves)
     n_some = min(n_rows, _ROWS, max(32, _NUMBERS // max(1, in_a_row)))
     some = np.unique(np.linspace(0, n_rows - 1, n_some).astype(int))
-    for layer, values, place in _first_values(network, take(x, some)):
-        found = _far_column(values)
+    for layer, values, place in _find_first_values(network, take(x, some)):
+        found = _find_far_column(values)
         if found is None:
             continue
         column, most = found
@@ -67,7 +67,7 @@ def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
         else:
             whole = leaves[place]
             most = _find_extreme(whole if column is None else whole[:, column])
-            where = _describe_place(given, x, place, column)
+            where = _describe_place(user_x, x, place, column)
         image = max(leaf.ndim for leaf in leaves) > 2 and values.min() >= 0 and 128 < most <= 255
         remedy = (
             "Divide them by 255, or put keras.layers.Rescaling(1 / 255) first."
@@ -76,14 +76,15 @@ def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
             "rows."
         )
         text = (
-            f"Inputs range {'down' if most < 0 else 'up'} to {_number(most)}{where}: networks train on inputs of about "
+            f"Inputs range {'down' if most < 0 else 'up'} to {_format_number(most)}{where}: networks train on inputs "
+            "of about "
             f"unit size. {remedy}"
         )
         return Note(text.replace("$", "$$"), _FAR_INPUTS)  # a name of a column may have a "$"
     return ""
 
 
-def note_of_unequal_inputs(network: keras.Model, x: Any, given: Any) -> str:
+def describe_unequal_inputs(network: keras.Model, x: Any, user_x: Any) -> str:
     """Return a note if columns of the inputs of a computed layer have very different standard deviations.
 
     The minimum is the minimum in any units, but a penalty treats the columns alike only if they have about one size.
@@ -91,44 +92,44 @@ def note_of_unequal_inputs(network: keras.Model, x: Any, given: Any) -> str:
     Args:
         network: The model, of which the last layer is trained.
         x: Rows with a weight above 0, with the structure of the model inputs.
-        given: The argument `x` of `fit`, possibly with column names.
+        user_x: The argument `x` of `fit`, possibly with column names.
 
     Returns:
         The note, or an empty string.
     """
     some = np.unique(np.linspace(0, len(tree.flatten(x)[0]) - 1, _ROWS).astype(int))
-    for layer, values, place in _first_values(network, take(x, some)):
+    for layer, values, place in _find_first_values(network, take(x, some)):
         sizes = values.std(axis=0) if values.ndim == 2 else np.zeros(1)
         varied = np.flatnonzero(sizes > 0)
         if not len(varied) or sizes.max() <= _UNEQUAL * sizes[varied].min():
             continue
         least, most = int(varied[sizes[varied].argmin()]), int(sizes.argmax())
         where = [f" at the layer {layer.name}"] * 2 if place is None else []
-        first, last = where or [_describe_place(given, x, place or 0, column) for column in (least, most)]
+        first, last = where or [_describe_place(user_x, x, place or 0, column) for column in (least, most)]
         return (
-            f"Inputs have standard deviations from {_number(float(sizes[least]))}{first} to "
-            f"{_number(float(sizes[most]))}{last}: L2 draws the weights of columns of small numbers to 0 first. "
+            f"Inputs have standard deviations from {_format_number(float(sizes[least]))}{first} to "
+            f"{_format_number(float(sizes[most]))}{last}: L2 draws the weights of columns of small numbers to 0 first. "
             "Standardise them, or put keras.layers.Normalization() first, which is fitted to each fold's training rows."
         )
     return ""
 
 
-def _first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, int | None]]:
+def _find_first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, int | None]]:
     """Yield each first layer with weights, the input values of the layer, and the index of the model input.
 
     The index is None if other layers precede the layer. Layers of inner models, or of a model without a graph, are
     found only if the input values equal a model input.
     """
-    graph = graph_of(network)
+    graph = get_graph(network)
     if graph is None or any(isinstance(layer, keras.Model) for layer in network.layers):
-        yield from _first_calls(network, x)
+        yield from _find_first_calls(network, x)
     if graph is None:
         return
     inputs = [id(tensor) for tensor in tree.flatten(graph.inputs)]
     for layer in network.layers:
         if not _depends_on_scale(layer):
             continue
-        for node in inbound_nodes(layer):
+        for node in list_inbound_nodes(layer):
             tensors = [t for t in node.input_tensors if "int" not in str(t.dtype) or id(t) in inputs]
             for tensor in tensors:
                 if id(tensor) in inputs:
@@ -139,7 +140,7 @@ def _first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarra
                     yield layer, values, None
 
 
-def _first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, int]]:
+def _find_first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, int]]:
     """Call a model, and yield each layer with weights that receives a model input, the input, and the input index.
 
     Inputs of a normalization layer are omitted, as such a layer returns the input unchanged before adaptation.
@@ -153,7 +154,9 @@ def _first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray
 
         return call
 
-    watched = [layer for layer in sublayers(network) if _depends_on_scale(layer) or isinstance(layer, _OPEN)]
+    watched = [
+        layer for layer in list_sublayers(network) if _depends_on_scale(layer) or isinstance(layer, _SCALE_FREE_LAYERS)
+    ]
     for layer in watched:
         store(layer, call=record(layer))
     try:
@@ -169,7 +172,7 @@ def _first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray
     input_calls = [
         (layer, place) for layer, inputs in found for place, leaf in enumerate(leaves) if _is_same(inputs, leaf)
     ]
-    normalized = {place for layer, place in input_calls if isinstance(layer, _OPEN)}
+    normalized = {place for layer, place in input_calls if isinstance(layer, _SCALE_FREE_LAYERS)}
     yield from ((layer, leaves[place], place) for layer, place in input_calls if place not in normalized)
 
 
@@ -181,7 +184,7 @@ def _is_same(tensor: Any, values: np.ndarray) -> bool:
 
 def _depends_on_scale(layer: keras.Layer) -> bool:
     """Whether a layer is a Keras layer with trainable weights that expects inputs of unit size."""
-    is_open = isinstance(layer, (*_OPEN, keras.Model))
+    is_open = isinstance(layer, (*_SCALE_FREE_LAYERS, keras.Model))
     return bool(layer.trainable_weights) and not is_open and is_of_keras(layer)
 
 
@@ -189,7 +192,9 @@ def _compute_tensor(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
     """Return the values of a tensor, or None if weights or a normalization precede the tensor."""
     try:
         before = keras.Model(graph.input, tensor)
-        if before.weights or any(isinstance(layer, _OPEN) for layer in sublayers(before, itself=False)):
+        if before.weights or any(
+            isinstance(layer, _SCALE_FREE_LAYERS) for layer in list_sublayers(before, include_self=False)
+        ):
             return None
         with keras.StatelessScope():
             return keras.ops.convert_to_numpy(before(x, training=False)).astype(np.float64)
@@ -199,13 +204,13 @@ def _compute_tensor(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
         return None
 
 
-def _far_column(values: np.ndarray) -> tuple[int | None, float] | None:
+def _find_far_column(values: np.ndarray) -> tuple[int | None, float] | None:
     """Return the column farthest from unit size and the extreme value, or None if all values are near unit size.
 
     The column is None if the values are not a table, or if all columns are too small.
 
     Example:
-        >>> _far_column(np.array([[0.5, 300.0], [1.0, -400.0]])), _far_column(np.eye(3))
+        >>> _find_far_column(np.array([[0.5, 300.0], [1.0, -400.0]])), _find_far_column(np.eye(3))
         ((1, -400.0), None)
     """
     table = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values[:, None]
@@ -224,24 +229,24 @@ def _find_extreme(values: np.ndarray) -> float:
     return high if abs(high) >= abs(low) else low
 
 
-def _describe_place(given: Any, x: Any, place: int, column: int | None) -> str:
+def _describe_place(user_x: Any, x: Any, place: int, column: int | None) -> str:
     """Describe the location in notes: the name of the input if there are several, and the column name or number."""
     several = len(tree.flatten(x)) > 1
-    parts = [labels("x", x)[place]] if several else []
+    parts = [list_leaf_names("x", x)[place]] if several else []
     if column is not None:
-        names = column_names(given) if not several else []
+        names = get_column_names(user_x) if not several else []
         parts.append(f"column {names[column]!r}" if column < len(names) else f"column {column}")
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 # --- targets
 
 
-def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
+def describe_target_scale(data: Data, objective: Objective, rows: np.ndarray) -> str:
     """Return a note with a remedy if the targets of a regression are far from unit size.
 
     Args:
@@ -254,17 +259,17 @@ def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
     """
     leaves = tree.flatten(data.targets)
     for term in objective.terms:
-        if name_of(term.loss) not in _OF_SCALE:
+        if get_loss_name(term.loss) not in _SCALED_LOSSES:
             continue
-        y, weight = (part[rows].astype(np.float64) for part in (leaves[term.place], data.weight_of(term.place)))
+        y, weight = (part[rows].astype(np.float64) for part in (leaves[term.place], data.get_weight(term.place)))
         mean = np.average(y, axis=0, weights=weight)
         variance = float(np.mean(np.average((y - mean) ** 2, axis=0, weights=weight)))
         offset = float(np.sqrt((mean**2).mean()))
-        if not variance:  # `note_of_values` tells of a constant, which has no scale
+        if not variance:  # `describe_target_values` tells of a constant, which has no scale
             continue
         if 0.1 <= variance <= 10 and offset**2 <= _OFFSET**2 * variance:
             continue
-        alone = len(leaves) == 1 and y.shape[1:] == (1,) and name_of(term.loss) == "mean_squared_error"
+        alone = len(leaves) == 1 and y.shape[1:] == (1,) and get_loss_name(term.loss) == "mean_squared_error"
         called = "y" if len(leaves) == 1 else "that output's y"
         axis = "axis=0" if y.shape[1:] != (1,) else ""
         remedy = f"divide y yourself, {called} = (y - y.mean({axis})) / y.std({axis})"
@@ -278,4 +283,4 @@ def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
 
 
 _OFFSET = 10.0  # maximum distance of the mean from 0, in standard deviations
-_OF_SCALE = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
+_SCALED_LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")

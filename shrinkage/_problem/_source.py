@@ -4,12 +4,12 @@ from typing import Any
 
 import keras
 
-from shrinkage._data._dataset import Rows, is_dataset, is_shuffled, read_dataset
-from shrinkage._data._memory import memory_limit
+from shrinkage._data._dataset import DatasetRows, is_dataset, is_shuffled, read_dataset
+from shrinkage._data._memory import read_memory_limit
 from shrinkage._data._sparse import to_dense, to_sparse_rows
-from shrinkage._host._graphs import graph_of
-from shrinkage._host._layers import sublayers
-from shrinkage._messages._hints_of_fit import stream_words
+from shrinkage._host._graphs import get_graph
+from shrinkage._host._layers import list_sublayers
+from shrinkage._messages._hints_of_fit import describe_stream
 from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._model._template import Template
 from shrinkage._problem._request import Request
@@ -18,7 +18,7 @@ _NEED_ALL_ROWS = keras.layers.Embedding, keras.layers.Normalization, TableNormal
 """Layers with tokens that are checked, or with moments that are computed, in all rows."""
 
 
-def training_rows(request: Request, network: keras.Model) -> Rows:
+def read_training_rows(request: Request, network: keras.Model) -> DatasetRows:
     """Return the rows of a request without `validation_data`.
 
     Raises:
@@ -30,8 +30,8 @@ def training_rows(request: Request, network: keras.Model) -> Rows:
                 "`steps_per_epoch` is for a dataset, of which it says how many batches are the rows. Received: arrays. "
                 "Leave it out: an epoch is round(rows / batch_size) steps."
             )
-        x, y = _inputs("x", request.x, request, network), _dense("y", request.y, request, network)
-        return Rows(x, y, request.sample_weight, None)
+        x, y = _convert_inputs("x", request.x, request, network), _to_dense("y", request.y, request, network)
+        return DatasetRows(x, y, request.sample_weight, None)
     for name in ("y", "sample_weight"):
         if getattr(request, name) is not None:
             raise ValueError(
@@ -41,7 +41,7 @@ def training_rows(request: Request, network: keras.Model) -> Rows:
     return _read("`x`", request.x, request, network, request.steps_per_epoch)
 
 
-def validation_rows(request: Request, network: keras.Model) -> Rows | None:
+def read_validation_rows(request: Request, network: keras.Model) -> DatasetRows | None:
     """Return the rows of `validation_data`, or None without it.
 
     Raises:
@@ -56,14 +56,14 @@ def validation_rows(request: Request, network: keras.Model) -> Rows | None:
         size = f" of {len(validation)}" if isinstance(validation, (tuple, list)) else ""
         raise ValueError(
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset of these. "
-            f"Received: a {type(validation).__name__}{size}. {stream_words(validation, '_val')}".rstrip()
+            f"Received: a {type(validation).__name__}{size}. {describe_stream(validation, '_val')}".rstrip()
         )
     x, y, weight = (*validation, None)[:3]
-    y = _dense("validation_data[1]", y, request, network)
-    return Rows(_inputs("validation_data[0]", x, request, network), y, weight, None)
+    y = _to_dense("validation_data[1]", y, request, network)
+    return DatasetRows(_convert_inputs("validation_data[0]", x, request, network), y, weight, None)
 
 
-def rows_of_datasets(request: Request) -> dict[str, Any]:
+def read_dataset_arguments(request: Request) -> dict[str, Any]:
     """Return the arguments that give the rows of the datasets as arrays, for several fits to the same rows.
 
     A dataset may give other rows in each pass, or another order. Rows that do not fit into memory are left out: each
@@ -77,7 +77,7 @@ def rows_of_datasets(request: Request) -> dict[str, Any]:
         return found
     network = Template(request.model).network
     if is_dataset(request.x):
-        rows = training_rows(request, network)
+        rows = read_training_rows(request, network)
         if rows.rest is None:
             found = {"x": rows.x, "y": rows.y, "sample_weight": rows.sample_weight, "steps_per_epoch": None}
             found["batch_size"] = request.batch_size or rows.batch_size
@@ -87,28 +87,28 @@ def rows_of_datasets(request: Request) -> dict[str, Any]:
                 "dataset that shuffles. Leave .shuffle() out: `fit` shuffles the rows in every epoch."
             )
     if is_dataset(request.validation_data):
-        rows = validation_rows(request, network)
+        rows = read_validation_rows(request, network)
         if rows is not None and rows.rest is None:
             weight = () if rows.sample_weight is None else (rows.sample_weight,)
             found["validation_data"] = (rows.x, rows.y, *weight)
     return found
 
 
-def _inputs(name: str, values: Any, request: Request, network: keras.Model) -> Any:
+def _convert_inputs(name: str, values: Any, request: Request, network: keras.Model) -> Any:
     """Keep sparse matrices sparse if batches of dense rows are all that the model needs."""
-    graph = graph_of(network)
+    graph = get_graph(network)
     has_other_inputs = graph is not None and any(len(tensor.shape) != 2 for tensor in graph.inputs)
-    if has_other_inputs or any(isinstance(layer, _NEED_ALL_ROWS) for layer in sublayers(network)):
-        return _dense(name, values, request, network)
+    if has_other_inputs or any(isinstance(layer, _NEED_ALL_ROWS) for layer in list_sublayers(network)):
+        return _to_dense(name, values, request, network)
     return to_sparse_rows(name, values, network.trainable_variables[0].dtype)
 
 
-def _dense(name: str, values: Any, request: Request, network: keras.Model) -> Any:
-    return to_dense(name, values, network.trainable_variables[0].dtype, memory_limit(request.max_memory))
+def _to_dense(name: str, values: Any, request: Request, network: keras.Model) -> Any:
+    return to_dense(name, values, network.trainable_variables[0].dtype, read_memory_limit(request.max_memory))
 
 
-def _read(name: str, dataset: Any, request: Request, network: keras.Model, steps: int | None) -> Rows:
-    graph = graph_of(network)
+def _read(name: str, dataset: Any, request: Request, network: keras.Model, steps: int | None) -> DatasetRows:
+    graph = get_graph(network)
     shapes = [] if graph is None else [tuple(tensor.shape) for tensor in graph.inputs]
     shape = shapes[0] if len(shapes) == 1 else None
-    return read_dataset(name, dataset, shape=shape, steps=steps, limit=memory_limit(request.max_memory) // 4)
+    return read_dataset(name, dataset, shape=shape, steps=steps, limit=read_memory_limit(request.max_memory) // 4)

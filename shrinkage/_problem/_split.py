@@ -9,20 +9,20 @@ import keras
 import numpy as np
 from sklearn.model_selection import TimeSeriesSplit
 
-from shrinkage._cv._folds import Folds, given_folds, with_rows_that_do_not_count
+from shrinkage._cv._folds import Folds, add_zero_weight_rows, make_validation_folds
 from shrinkage._cv._given import is_splitter, read_folds
-from shrinkage._cv._rung import LEAST_HELD_OUT, rung_folds, size_rung
+from shrinkage._cv._rung import LEAST_HELD_OUT, make_rung_folds, size_rung
 from shrinkage._cv._splits import make_folds
-from shrinkage._data._data import Data, TargetUnits, join, labels
-from shrinkage._data._dataset import Rows, is_shuffled
+from shrinkage._data._data import Data, TargetUnits, join_validation, list_leaf_names
+from shrinkage._data._dataset import DatasetRows, is_shuffled
 from shrinkage._messages._note import Classes, Note
-from shrinkage._model._losses import name_of
+from shrinkage._model._losses import get_loss_name
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._problem._groups import number_groups, read_groups
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
-from shrinkage._problem._targets import classes_of
+from shrinkage._problem._targets import as_classes
 
 _LEAST_SHARE = 0.5
 """Of the rows of a rung, that whole groups must fill: beside a large group there may be room for a few rows only."""
@@ -51,23 +51,23 @@ def split(
     objective: Objective,
     data: Data,
     request: Request,
-    validation: Rows | None,
+    validation: DatasetRows | None,
     batch_size: int,
 ) -> tuple[Folds, Data, SplitInputs]:
     """Return the folds, and all rows with the values that the split depends on. Rows of `validation_data` come last."""
     n_rows = data.n_rows
     if validation is not None:
-        data = join(data, read_validation(template, objective, validation, request))
-    inputs = replace(split_inputs(data, objective), n_validation=data.n_rows - n_rows)
+        data = join_validation(data, read_validation(template, objective, validation, request))
+    inputs = replace(make_split_inputs(data, objective), n_validation=data.n_rows - n_rows)
     return choose_folds(inputs, request, batch_size), data, inputs
 
 
-def split_inputs(data: Data, objective: Objective) -> SplitInputs:
+def make_split_inputs(data: Data, objective: Objective) -> SplitInputs:
     """Return the values of some rows that a split depends on."""
-    place = objective.classification_output()
-    leaves, names = keras.tree.flatten(data.targets), labels("y", data.targets)
-    counts = {names[term.place]: data.weight_of(term.place) > 0 for term in objective.terms}
-    classes, class_name = (None, "") if place is None else (classes_of(leaves[place]), names[place])
+    place = objective.find_classification_output()
+    leaves, names = keras.tree.flatten(data.targets), list_leaf_names("y", data.targets)
+    counts = {names[term.place]: data.get_weight(term.place) > 0 for term in objective.terms}
+    classes, class_name = (None, "") if place is None else (as_classes(leaves[place]), names[place])
     return SplitInputs(data.weight, classes, leaves[place or 0], counts, class_name)
 
 
@@ -80,15 +80,15 @@ def choose_folds(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
     if rung := _choose_rung(inputs, request, batch_size):
         folds = rung
     elif inputs.n_validation:
-        folds = given_folds(len(inputs.weight) - inputs.n_validation, inputs.n_validation)
+        folds = make_validation_folds(len(inputs.weight) - inputs.n_validation, inputs.n_validation)
     else:
         folds = _split_within_budget(inputs, request)
     for name, counts in inputs.counts.items():
         _check_weights(folds, counts, name)
-    return replace(folds, notes=(*folds.notes, *_note_unseen(folds, inputs)))
+    return replace(folds, list_notes=(*folds.notes, *_describe_unseen_classes(folds, inputs)))
 
 
-def note_of_repeated_rows(x: Any, n_validation: int) -> list[str]:
+def describe_repeated_rows(x: Any, n_validation: int) -> list[str]:
     """Return a note if the last `n_validation` rows are those of `validation_data`, and repeat rows of training.
 
     All training rows, the first and the last of them are looked at: other rows are not given by mistake.
@@ -132,13 +132,15 @@ def _choose_rung(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
         )
     sizes = size_rung(
         int(counts[:n_rows].sum()), request.budget, epochs=request.epochs or 1, epoch=request.epoch,
-        batch_size=batch_size, n_given=n_given,
+        batch_size=batch_size, n_validation=n_given,
     )  # fmt: skip
     groups = read_groups(request.groups, len(counts))
     numbers = None if groups is None else number_groups(groups)
     if sizes is None:
         return None
-    folds = rung_folds(counts, sizes, classes=inputs.classes, groups=numbers, n_given=n_given, seed=request.seed)
+    folds = make_rung_folds(
+        counts, sizes, classes=inputs.classes, groups=numbers, n_validation=n_given, seed=request.seed
+    )
     return None if folds is None or folds.train.sizes[0] < _LEAST_SHARE * sizes[0] else folds
 
 
@@ -156,7 +158,7 @@ def _check_weights(folds: Folds, weight: np.ndarray, name: str) -> None:
                 )
 
 
-def check_split(request: Request) -> None:
+def check_split_arguments(request: Request) -> None:
     """Refuse conflicting or unused arguments about the split."""
     cv, number = request.cv, _is_number(request.cv)
     if request.validation_data is not None:
@@ -191,12 +193,12 @@ def _is_number(cv: object) -> bool:
     return isinstance(cv, Real)
 
 
-def _note_unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
+def _describe_unseen_classes(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
     """Return a note on classes or labels that a fold holds out and does not train on, with the number of rows."""
     classes, counts = inputs.classes, inputs.counts.get(inputs.class_name)
     if classes is None or counts is None:
         return ()
-    missed = _count_missed(folds, classes, counts)
+    missed = _count_missed_rows(folds, classes, counts)
     if not missed:
         return ()
     found = Classes(tuple(missed.items()))
@@ -224,7 +226,7 @@ def _note_unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
     return (Note(text, classes=found),)
 
 
-def _count_missed(folds: Folds, classes: np.ndarray, counts: np.ndarray) -> dict[int, int]:
+def _count_missed_rows(folds: Folds, classes: np.ndarray, counts: np.ndarray) -> dict[int, int]:
     """Return the number of rows that a fold holds out, by class or label, if the fold trains on none of these."""
     several = classes.ndim == 2
     names = np.arange(classes.shape[1]) if several else np.unique(classes)
@@ -238,13 +240,13 @@ def _count_missed(folds: Folds, classes: np.ndarray, counts: np.ndarray) -> dict
         return chosen, np.searchsorted(names, classes[part][chosen])
 
     trained = np.zeros((len(folds.train), len(names)), bool)
-    for part, inside in folds.train.parts():
+    for part, inside in folds.train.iterate_parts():
         for f, rows in enumerate(inside):
             trained[f, classes_in(part, rows)[1]] = True
     if trained.all():
         return {}
     n_missed = np.zeros(len(names), np.int64)
-    for part, inside in folds.held_out.parts():
+    for part, inside in folds.held_out.iterate_parts():
         chosen, label = classes_in(part, np.logical_or.reduce(inside))
         n_missed += np.bincount(label[(inside[:, chosen] & ~trained[:, label]).any(axis=0)], minlength=len(names))
     return {int(name): int(count) for name, count in zip(names, n_missed, strict=True) if count}
@@ -276,11 +278,11 @@ def _split_rows(inputs: SplitInputs, request: Request) -> Folds:
             f"`sample_weight` must leave enough rows with a weight above 0 for `cv`. Received: {counts.sum()} of "
             f"{len(counts)} rows. {error}"
         ) from error
-    return folds if counts.all() else with_rows_that_do_not_count(folds, inputs.weight, request.seed, numbers)
+    return folds if counts.all() else add_zero_weight_rows(folds, inputs.weight, request.seed, numbers)
 
 
 def read_validation(
-    template: Template, objective: Objective, rows: Rows, request: Request, *, is_block: bool = False
+    template: Template, objective: Objective, rows: DatasetRows, request: Request, *, is_block: bool = False
 ) -> Data:
     """Return rows of `validation_data` as checked arrays that fit the model; see `read_rows`."""
     try:
@@ -293,38 +295,39 @@ def read_validation(
 def check_standardize(data: Data, objective: Objective) -> None:
     """Refuse `standardize_target` for another loss than a squared error of one output."""
     target, *others = keras.tree.flatten(data.y)
-    if is_one_squared_error(data, objective):
+    if is_single_squared_error(data, objective):
         return
     axis = "axis=0" if target.shape[1:] != (1,) else ""
     numbers = (
         ""
-        if objective.classification_output() is not None
+        if objective.find_classification_output() is not None
         else f" Divide y yourself: y = (y - y.mean({axis})) / y.std({axis})."
     )
     raise ValueError(
         "`standardize_target` needs loss='mean_squared_error' and one output. "
-        f"Received: {_loss_name(objective)}, targets of shape {', '.join(str(y.shape) for y in (target, *others))}."
+        f"Received: {_describe_losses(objective)}, targets of shape "
+        f"{', '.join(str(y.shape) for y in (target, *others))}."
         f"{numbers}"
     )
 
 
-def standardize(inputs: SplitInputs, folds: Folds) -> TargetUnits:
+def compute_target_units(inputs: SplitInputs, folds: Folds) -> TargetUnits:
     """Return the mean and standard deviation of the targets in the training rows of each fold and, last, of `x`."""
     if inputs.target is None:
         raise ValueError("The targets are needed to standardize them.")
-    means, variances = _moments(inputs.target, inputs.weight, folds)
+    means, variances = _compute_moments(inputs.target, inputs.weight, folds)
     sds = np.sqrt(variances)
     if (sds == 0).any():
         raise ValueError(Note("$constant_target"))
     return TargetUnits(means, sds, float(sds[-1]))
 
 
-def _moments(target: np.ndarray, weight: np.ndarray, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
+def _compute_moments(target: np.ndarray, weight: np.ndarray, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and variance of the targets in the training rows of each fold and, last, of `x`, (F + 1,) each."""
 
     def average(values: Callable[[int, np.ndarray], np.ndarray]) -> np.ndarray:
         sums = np.zeros((2, len(folds.train) + 1))
-        for part, inside in folds.training_parts():
+        for part, inside in folds.iterate_training_parts():
             for f, rows in enumerate(inside):
                 w = weight[part][rows].astype(np.float64)
                 y = target[part][rows, 0].astype(np.float64)
@@ -335,10 +338,10 @@ def _moments(target: np.ndarray, weight: np.ndarray, folds: Folds) -> tuple[np.n
     return means, average(lambda f, y: (y - means[f]) ** 2)
 
 
-def is_one_squared_error(data: Data, objective: Objective) -> bool:
+def is_single_squared_error(data: Data, objective: Objective) -> bool:
     target, *others = keras.tree.flatten(data.y)
-    return _loss_name(objective) == "mean_squared_error" and not others and target.shape[1:] == (1,)
+    return _describe_losses(objective) == "mean_squared_error" and not others and target.shape[1:] == (1,)
 
 
-def _loss_name(objective: Objective) -> str:
-    return "several losses" if objective.single_loss is None else name_of(objective.single_loss)
+def _describe_losses(objective: Objective) -> str:
+    return "several losses" if objective.single_loss is None else get_loss_name(objective.single_loss)

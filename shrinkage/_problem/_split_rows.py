@@ -14,7 +14,7 @@ from shrinkage._model._objective import Objective
 class SplitRows:
     """Checked rows and the folds."""
 
-    stored: StoredRows | None
+    stored_rows: StoredRows | None
     """All rows if they are on disk; None if they are in memory."""
     data: Data
     """All rows, or a sample of the training rows, with as many rows as a buffer of the cohort."""
@@ -26,16 +26,20 @@ class SplitRows:
     notes: tuple[str, ...]
 
     @property
-    def trained(self) -> np.ndarray:
+    def trained_rows(self) -> np.ndarray:
         """Rows of `data` that the final models train on."""
-        return self.folds.rows_of_x if self.stored is None else np.arange(self.data.n_rows)
+        return self.folds.rows_of_x if self.stored_rows is None else np.arange(self.data.n_rows)
 
     @property
     def n_rows(self) -> int:
         """Number of training rows of the final models."""
-        return len(self.trained) if self.stored is None else int(self.stored.n_train[-1])
+        return len(self.trained_rows) if self.stored_rows is None else int(self.stored_rows.n_train[-1])
 
     @property
     def n_counting(self) -> int:
         """Number of training rows with a weight above 0."""
-        return int((self.data.weight[self.trained] > 0).sum()) if self.stored is None else self.stored.n_counting
+        return (
+            int((self.data.weight[self.trained_rows] > 0).sum())
+            if self.stored_rows is None
+            else self.stored_rows.n_counting
+        )

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from shrinkage._cv._folds import Folds, scored_training_rows
+from shrinkage._cv._folds import Folds, select_scored_rows
 from shrinkage._cv._given import is_splitter
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._data._data import Data, WeightedTargets, join_values, scale_weights, take
-from shrinkage._data._dataset import Rows
+from shrinkage._data._dataset import DatasetRows
 from shrinkage._data._sparse import SparseRows
 from shrinkage._data._spool import Spool, Writer
-from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, StoredRows, placement
+from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, StoredRows, make_placement
 from shrinkage._messages._note import Note
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
@@ -28,9 +28,9 @@ from shrinkage._problem._split import (
     SplitInputs,
     check_standardize,
     choose_folds,
+    compute_target_units,
+    make_split_inputs,
     read_validation,
-    split_inputs,
-    standardize,
 )
 from shrinkage._problem._split_rows import SplitRows
 from shrinkage._progress._monitor import Monitor
@@ -43,7 +43,7 @@ _TARGET_VALUES = 16
 """Maximum number of target values per row that are kept in memory for a splitter."""
 
 
-def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
+def check_row_losses(objective: Objective, behaviour: Behaviour) -> None:
     """Refuse a loss or a model that mixes the rows of a batch, as a batch must not extend over two blocks."""
     if not objective.by_rows or behaviour.mixes_rows:
         kind = "`model` must treat" if objective.by_rows else "`loss` must treat"
@@ -54,7 +54,12 @@ def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
 
 
 def store_rows(
-    template: Template, rows: Rows, request: Request, batch_size: int, validation: Rows | None, monitor: Monitor
+    template: Template,
+    rows: DatasetRows,
+    request: Request,
+    batch_size: int,
+    validation: DatasetRows | None,
+    monitor: Monitor,
 ) -> SplitRows:
     """Check all rows, write them to disk in a single pass, choose the folds, and shuffle the rows.
 
@@ -69,20 +74,20 @@ def store_rows(
     Raises:
         TypeError, ValueError: If `read_rows` refuses a row, or the split or the batch size do not fit the rows.
     """
-    x, y, weight = (rows if rows.rest is None else next(_blocks(rows)))[:3]
+    x, y, weight = (rows if rows.rest is None else next(_split_into_blocks(rows)))[:3]
     first, objective = read_rows(template, x, y, weight, request.class_weight, is_block=True)
-    check_by_rows(objective, observe(template, first.x))
+    check_row_losses(objective, observe(template, first.x))
     if request.standardize_target:
         check_standardize(first, objective)
 
-    def read(rows: Rows) -> Data:
+    def read(rows: DatasetRows) -> Data:
         x, y, weight = rows[:3]
         return read_rows(template, x, y, weight, request.class_weight, objective, is_block=True)[0]
 
-    def read_held_out(rows: Rows) -> Data:
+    def read_held_out(rows: DatasetRows) -> Data:
         return read_validation(template, objective, rows, request, is_block=True)
 
-    with Writer(_arrays(first), request.seed) as writer:
+    with Writer(_list_arrays(first), request.seed) as writer:
         inputs, notes = _write(writer, _read_parts(rows, read), objective, request, monitor)
         if validation is not None:
             held_out, _ = _write(writer, _read_parts(validation, read_held_out), objective, request, monitor)
@@ -94,15 +99,20 @@ def store_rows(
                 f"`batch_size` must be at most the {folds.train.sizes.min():,} training rows of a fold where the rows "
                 f"do not fit into memory. Received: {batch_size}."
             )
-        scored = scored_training_rows(folds, inputs.weight, request.seed)
+        scored = select_scored_rows(folds, inputs.weight, request.seed)
         n_train = len(inputs.weight) - inputs.n_validation
-        spool = writer.finish(*placement(folds, scored, inputs.weight, n_train))
+        spool = writer.finish(*make_placement(folds, scored, inputs.weight, n_train))
     structure = tree.map_structure(lambda _: None, (first.x, first.y))
     stored_rows = _make_stored_rows(spool, structure, inputs, folds, scored, request.seed)
     data = stored_rows.sample(stored_rows.n_folds * batch_size + stored_rows.block_rows)
-    target = standardize(inputs, folds) if request.standardize_target else None
+    target = compute_target_units(inputs, folds) if request.standardize_target else None
     return SplitRows(
-        stored_rows, data, folds, target, objective, (*notes, _note(stored_rows, folds.held_out.union_size))
+        stored_rows,
+        data,
+        folds,
+        target,
+        objective,
+        (*notes, _describe_stored_rows(stored_rows, folds.held_out.union_size)),
     )
 
 
@@ -113,9 +123,9 @@ def _write(
     parts, notes, by_output = list[SplitInputs](), dict[str, None](), False
     for data in blocks:
         by_output = isinstance(data.y, WeightedTargets)
-        writer.write(_arrays(data))
+        writer.write(_list_arrays(data))
         monitor.show(Snapshot("reading", rows=writer.n_rows))
-        found = split_inputs(data, objective)
+        found = make_split_inputs(data, objective)
         needed = request.standardize_target or is_splitter(request.cv)
         small = found.target is not None and math.prod(found.target.shape[1:]) <= _TARGET_VALUES
         parts.append(_compact_inputs(replace(found, target=found.target if needed and small else None)))
@@ -123,28 +133,28 @@ def _write(
     inputs = join_inputs(parts)
     parts.clear()  # before more arrays of all rows are made
     weight, more = scale_weights(inputs.weight, by_output)
-    return replace(inputs, weight=weight), (*more, *notes)
+    return replace(inputs, compute_weight=weight), (*more, *notes)
 
 
 def _make_stored_rows(
-    spool: Spool, structure: Any, inputs: SplitInputs, folds: Folds, scored: RowSets, seed: int
+    spool: Spool, structure: Any, inputs: SplitInputs, folds: Folds, scored_rows: RowSets, seed: int
 ) -> StoredRows:
     random, n_held_out = np.random.default_rng((seed, 11)), folds.held_out.union_size
     places = np.sort(random.choice(n_held_out, min(_SAMPLE, n_held_out), replace=False))
-    sample, weight = folds.held_out.in_union(places), inputs.weight[: len(inputs.weight) - inputs.n_validation]
+    sample, weight = folds.held_out.select_from_union(places), inputs.weight[: len(inputs.weight) - inputs.n_validation]
     return StoredRows(
-        spool, structure, np.append(folds.train.sizes, len(weight)), _weights_of(folds.held_out, inputs.weight),
-        _weights_of(scored, inputs.weight), int(np.count_nonzero(weight > 0)), sample, inputs.weight[sample],
-        _checksum(spool, inputs.weight),
+        spool, structure, np.append(folds.train.sizes, len(weight)), _sum_weights(folds.held_out, inputs.weight),
+        _sum_weights(scored_rows, inputs.weight), int(np.count_nonzero(weight > 0)), sample, inputs.weight[sample],
+        _compute_checksum(spool, inputs.weight),
     )  # fmt: skip
 
 
-def _checksum(spool: Spool, weight: np.ndarray) -> int:
+def _compute_checksum(spool: Spool, weight: np.ndarray) -> int:
     """Return the checksum of the rows, and of their weights if they differ."""
     return zlib.crc32(np.ascontiguousarray(weight).data, spool.checksum) if np.ptp(weight) else spool.checksum
 
 
-def _weights_of(sets: RowSets, weight: np.ndarray) -> np.ndarray:
+def _sum_weights(sets: RowSets, weight: np.ndarray) -> np.ndarray:
     """Return the sum of the weights of the rows in each set, (sets,)."""
     if not np.ptp(weight):
         return np.array([weight[:size].sum() for size in sets.sizes], np.float64)
@@ -157,7 +167,7 @@ def _compact_inputs(part: SplitInputs) -> SplitInputs:
     if classes is not None and classes.ndim == 1:
         classes = classes.astype(np.result_type(*map(np.min_scalar_type, (classes.min(), classes.max()))))
     counts = {name: join_values([counts]) for name, counts in part.counts.items()}
-    return replace(part, weight=join_values([part.weight]), classes=classes, counts=counts)
+    return replace(part, compute_weight=join_values([part.weight]), classes=classes, counts=counts)
 
 
 def join_inputs(parts: Sequence[SplitInputs]) -> SplitInputs:
@@ -180,39 +190,40 @@ def join_inputs(parts: Sequence[SplitInputs]) -> SplitInputs:
 def _check_classes(inputs: SplitInputs, objective: Objective) -> None:
     """Refuse labels of a single class. This check is possible only after the last row."""
     classes = None if inputs.classes is None else inputs.classes[: len(inputs.weight) - inputs.n_validation]
-    if objective.classification_output() is not None and classes is not None and classes.min() == classes.max():
+    if objective.find_classification_output() is not None and classes is not None and classes.min() == classes.max():
         raise ValueError(f"`y` must hold at least two classes. Received: only {classes.min()}.")
 
 
-def _note(stored: StoredRows, n_held_out: int) -> Note:
-    size, n_sample = stored.spool.n_rows * stored.spool.dtype.itemsize / 2**20, len(stored.sample_rows)
+def _describe_stored_rows(stored_rows: StoredRows, n_held_out: int) -> Note:
+    size, n_sample = stored_rows.spool.n_rows * stored_rows.spool.dtype.itemsize / 2**20, len(stored_rows.sample_rows)
     sample = (
         f" Losses and metrics are over all held-out rows. $kept_rows of a random sample of {n_sample:,} of the "
         f"{n_held_out:,} held-out rows$numbers_of_rows."
     )
     return Note(
-        f"The {stored.spool.n_rows:,} rows ({size:,.0f} MiB) were written to disk, and are read in {stored.n_blocks} "
+        f"The {stored_rows.spool.n_rows:,} rows ({size:,.0f} MiB) were written to disk, and are read in "
+        f"{stored_rows.n_blocks} "
         f"blocks.{sample if n_sample < n_held_out else ''}"
     )
 
 
-def _arrays(data: Data) -> list[np.ndarray]:
+def _list_arrays(data: Data) -> list[np.ndarray]:
     leaves = tree.flatten((data.x, data.y))
     return [leaf[np.arange(data.n_rows)] if isinstance(leaf, SparseRows) else leaf for leaf in leaves]
 
 
-def _read_parts(rows: Rows, read: Callable[[Rows], Data]) -> Iterator[Data]:
+def _read_parts(rows: DatasetRows, read: Callable[[DatasetRows], Data]) -> Iterator[Data]:
     """Yield checked rows in parts of limited size."""
     if rows.rest is not None:
-        yield from map(read, _blocks(rows))
+        yield from map(read, _split_into_blocks(rows))
         return
     data = read(rows)
     for start in range(0, data.n_rows, BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
-        yield replace(data, x=take(data.x, part), y=take(data.y, part), weight=data.weight[part])
+        yield replace(data, x=take(data.x, part), y=take(data.y, part), compute_weight=data.weight[part])
 
 
-def _blocks(rows: Rows) -> Iterator[Rows]:
+def _split_into_blocks(rows: DatasetRows) -> Iterator[DatasetRows]:
     """Yield the rows of a dataset in parts of limited size."""
     for block in itertools.chain([rows[:3]], rows.rest or ()):
         leaves = tree.flatten(block)
@@ -222,4 +233,4 @@ def _blocks(rows: Rows) -> Iterator[Rows]:
         for start in range(0, n_rows, at_once):
             part = slice(start, start + at_once)
             x, y, sample_weight = (None if each is None else take(each, part) for each in (*block, None)[:3])
-            yield Rows(x, y, sample_weight, None)
+            yield DatasetRows(x, y, sample_weight, None)

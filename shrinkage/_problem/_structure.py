@@ -7,36 +7,40 @@ import numpy as np
 from keras import tree
 
 
-def leaf_places(
-    name: str, given: Any, structure: Any, names: Sequence[Any], needed: Sequence[bool] = ()
+def find_leaf_places(
+    name: str, values: Any, structure: Any, names: Sequence[Any], loss_mask: Sequence[bool] = ()
 ) -> list[int | None]:
-    """Return the index of the leaf of `given` for each leaf of `structure`, None for a missing target or weight.
+    """Return the index of the leaf of `values` for each leaf of `structure`, None for a missing target or weight.
 
     As in Keras, a dictionary may name the inputs or outputs of a model with a list of inputs or outputs. Targets are
-    optional for outputs without a loss, and weights for every output. `needed` states for each output whether there is
-    a loss.
+    optional for outputs without a loss, and weights for every output. `loss_mask` states for each output whether there
+    is a loss.
     """
-    paths, expected = ([path for path, _ in tree.flatten_with_path(part)] for part in (given, structure))
+    paths, expected = ([path for path, _ in tree.flatten_with_path(part)] for part in (values, structure))
     if paths == expected:
         return list(range(len(paths)))
     if len(paths) == len(expected) == 1 and all(path in ((), (0,), (names[0],)) for path in paths):
         return [0]
-    keys = keys_of(structure, names)
-    flat = isinstance(given, dict) and all(len(path) == 1 for path in [*paths, *expected] if path)
-    if flat and set(given) <= set(keys) and (name != "x" or len(given) == len(keys)):
+    keys = get_structure_keys(structure, names)
+    flat = isinstance(values, dict) and all(len(path) == 1 for path in [*paths, *expected] if path)
+    if flat and set(values) <= set(keys) and (name != "x" or len(values) == len(keys)):
         numbers = {path[0]: i for i, path in enumerate(paths)}
         return [numbers.get(key) for key in keys]
-    if len(paths) == sum(needed) and not isinstance(given, dict) and all(len(path) < 2 for path in [*paths, *expected]):
+    if (
+        len(paths) == sum(loss_mask)
+        and not isinstance(values, dict)
+        and all(len(path) < 2 for path in [*paths, *expected])
+    ):
         numbers = iter(range(len(paths)))
-        return [next(numbers) if has_loss else None for has_loss in needed]
-    stack = len(keys) == 1 < len(paths) and isinstance(given, tuple)
+        return [next(numbers) if has_loss else None for has_loss in loss_mask]
+    stack = len(keys) == 1 < len(paths) and isinstance(values, tuple)
     hint = f" To make one array of these, say numpy.stack({name})." if stack else ""
     raise ValueError(
-        f"`{name}` must be {_describe_expected(structure, keys)}. Received: {_describe_received(given)}.{hint}"
+        f"`{name}` must be {_describe_expected(structure, keys)}. Received: {_describe_received(values)}.{hint}"
     )
 
 
-def keys_of(structure: Any, names: Sequence[Any]) -> list[Any]:
+def get_structure_keys(structure: Any, names: Sequence[Any]) -> list[Any]:
     """Return the keys of a dictionary, or the names of the leaves of a list."""
     return [path[0] for path, _ in tree.flatten_with_path(structure)] if isinstance(structure, dict) else list(names)
 
@@ -52,7 +56,7 @@ def _describe_expected(structure: Any, keys: Sequence[Any]) -> str:
     return f"a list of {len(keys)} arrays in the model's order {names}, or a dictionary with these names"
 
 
-def _describe_received(given: Any) -> str:
-    if isinstance(given, dict):
-        return f"a dictionary with keys {', '.join(map(repr, given))}"
-    return f"a list of {len(given)}" if isinstance(given, tuple) else f"one array of shape {np.shape(given)}"
+def _describe_received(values: Any) -> str:
+    if isinstance(values, dict):
+        return f"a dictionary with keys {', '.join(map(repr, values))}"
+    return f"a list of {len(values)}" if isinstance(values, tuple) else f"one array of shape {np.shape(values)}"

@@ -7,7 +7,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._messages._note import Classes, Note
-from shrinkage._model._losses import is_classification, is_listed, name_of, takes_labels
+from shrinkage._model._losses import get_loss_name, is_classification, is_listed, takes_labels
 
 
 def check_targets(
@@ -25,7 +25,7 @@ def check_targets(
     Raises:
         ValueError: If the shape or the values do not fit. The message states the expectation.
     """
-    width, loss_name = output_shape[-1], name_of(loss)
+    width, loss_name = output_shape[-1], get_loss_name(loss)
     if takes_labels(loss):
         values = y.reshape(len(y), -1)
         if y.ndim > 1 and tuple(y.shape[1:]) not in ((*output_shape[1:-1],), (*output_shape[1:-1], 1)):
@@ -95,7 +95,7 @@ def _check_range(y: np.ndarray, loss_name: str, name: str, is_block: bool) -> No
         )
 
 
-def note_of_outputs(output: np.ndarray, loss: keras.losses.Loss) -> str:
+def describe_negative_outputs(output: np.ndarray, loss: keras.losses.Loss) -> str:
     """Return a note if the loss treats negative predictions as 0 and an untrained model predicts such values.
 
     Args:
@@ -105,7 +105,7 @@ def note_of_outputs(output: np.ndarray, loss: keras.losses.Loss) -> str:
     Returns:
         The note, or an empty string.
     """
-    if name_of(loss) != "mean_squared_logarithmic_error" or not output.min() < 0:
+    if get_loss_name(loss) != "mean_squared_logarithmic_error" or not output.min() < 0:
         return ""
     return (
         "The model predicts values below 0, which mean_squared_logarithmic_error takes for 0: its gradient is 0 there, "
@@ -113,7 +113,7 @@ def note_of_outputs(output: np.ndarray, loss: keras.losses.Loss) -> str:
     )
 
 
-def note_of_values(y: np.ndarray, output: np.ndarray, loss: keras.losses.Loss, name: str) -> str:
+def describe_target_values(y: np.ndarray, output: np.ndarray, loss: keras.losses.Loss, name: str) -> str:
     """Return a note if no row has one of the classes of the output, or if all numbers are equal; else an empty string.
 
     Args:
@@ -125,7 +125,7 @@ def note_of_values(y: np.ndarray, output: np.ndarray, loss: keras.losses.Loss, n
     if not is_listed(loss):
         return ""
     if is_classification(loss):
-        absent = _absent_classes(y, output) if "categorical" in name_of(loss) else []
+        absent = _find_absent_classes(y, output) if "categorical" in get_loss_name(loss) else []
         found = Classes(tuple((int(number), 0) for number in absent))
         text = f"The model has an output for class $classes, which {name} does not have: it learns never to predict it."
         return Note(text, classes=found) if len(absent) else ""
@@ -135,7 +135,7 @@ def note_of_values(y: np.ndarray, output: np.ndarray, loss: keras.losses.Loss, n
     return f"{name} is the same {value}in every row: a constant predicts it, and there is nothing to learn from `x`."
 
 
-def _absent_classes(y: np.ndarray, output: np.ndarray) -> np.ndarray:
+def _find_absent_classes(y: np.ndarray, output: np.ndarray) -> np.ndarray:
     """Return the classes of an output (m, k) that no row has; none for sequences, in which few of many words occur."""
     if output.ndim != 2:
         return np.empty(0)
@@ -144,7 +144,7 @@ def _absent_classes(y: np.ndarray, output: np.ndarray) -> np.ndarray:
     return np.setdiff1d(np.arange(output.shape[1]), present)
 
 
-def classes_of(y: np.ndarray) -> np.ndarray | None:
+def as_classes(y: np.ndarray) -> np.ndarray | None:
     """Return class labels for stratification: an integer per row (n,), or a boolean per row and label (n, L).
 
     The result is None for other targets, such as proportions or a label per time step.
@@ -158,7 +158,7 @@ def classes_of(y: np.ndarray) -> np.ndarray | None:
     return y.reshape(len(y)).astype(np.int64)
 
 
-def class_weights(y: Any, class_weight: Any) -> np.ndarray:
+def compute_class_weights(y: Any, class_weight: Any) -> np.ndarray:
     """Return the weight of each row, (n,), as in `model.fit(class_weight=...)`. Classes without a weight have weight 1.
 
     Args:
@@ -188,20 +188,20 @@ def class_weights(y: Any, class_weight: Any) -> np.ndarray:
             f"Received: {class_weight!r}."
         )
     _check_labels(leaves[0])
-    labels, which = np.unique(_labels(leaves[0]), return_inverse=True)
+    labels, which = np.unique(_as_labels(leaves[0]), return_inverse=True)
     return np.array([found.get(int(label), 1.0) for label in labels])[which]
 
 
-def check_class_weight(y: Any, class_weight: Any) -> None:
+def check_class_weight_labels(y: Any, class_weight: Any) -> None:
     """Refuse a weight for a class outside the range of the class labels.
 
     Args:
         y: Targets of all rows, including `validation_data`.
-        class_weight: A dictionary from class labels to weights, already checked by `class_weights`, or None.
+        class_weight: A dictionary from class labels to weights, already checked by `compute_class_weights`, or None.
     """
     if class_weight is None:
         return
-    labels = np.unique(_labels(tree.flatten(y)[0])).astype(int)
+    labels = np.unique(_as_labels(tree.flatten(y)[0])).astype(int)
     absent = [label for label in class_weight if not labels.min() <= label <= labels.max()]
     if absent:
         labels_text = ", ".join(map(str, labels[:15])) + ", ..." * (len(labels) > 15)
@@ -223,6 +223,6 @@ def _check_labels(y: np.ndarray) -> None:
         )
 
 
-def _labels(y: np.ndarray) -> np.ndarray:
+def _as_labels(y: np.ndarray) -> np.ndarray:
     """Return the label of each row, (n,)."""
     return np.round(y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y)))

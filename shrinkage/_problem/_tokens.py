@@ -12,9 +12,9 @@ import pandas as pd
 from keras import tree
 
 from shrinkage._data._tables import to_pandas
-from shrinkage._host._graphs import graph_of
-from shrinkage._host._layers import inbound_nodes, sublayers
-from shrinkage._model._lookups import front_of
+from shrinkage._host._graphs import get_graph
+from shrinkage._host._layers import list_inbound_nodes, list_sublayers
+from shrinkage._model._lookups import make_front_model
 from shrinkage._model._template import Template
 
 _LOOKUPS = (keras.layers.TextVectorization, keras.layers.StringLookup, keras.layers.Hashing)
@@ -28,7 +28,7 @@ def check_text(network: keras.Model) -> None:
         TypeError: If the lookup cannot be separated from the model.
     """
     inputs = getattr(network, "inputs", None) or ()
-    lookups = [layer for layer in sublayers(network) if isinstance(layer, _LOOKUPS)]
+    lookups = [layer for layer in list_sublayers(network) if isinstance(layer, _LOOKUPS)]
     if not lookups or not any(tensor.dtype == "string" for tensor in inputs):
         return
     for layer in lookups:
@@ -49,13 +49,13 @@ def check_text(network: keras.Model) -> None:
     )
 
 
-def look_up(template: Template, leaves: Sequence[Any], called: Sequence[str]) -> Any:
+def look_up(template: Template, leaves: Sequence[Any], input_names: Sequence[str]) -> Any:
     """Look up the text in the inputs of the source model, and return the inputs of the network.
 
     Args:
         template: A template with a network that begins after the lookup.
         leaves: Inputs, in the order of the inputs of the source model.
-        called: Names of the inputs in errors.
+        input_names: Names of the inputs in errors.
 
     Raises:
         TypeError, ValueError: If text is missing or not text, or a copy of the model returns other tokens.
@@ -63,10 +63,10 @@ def look_up(template: Template, leaves: Sequence[Any], called: Sequence[str]) ->
     inputs = template.source.inputs
     texts = [
         _as_text(name, leaf, tuple(tensor.shape))
-        for name, leaf, tensor in zip(called, leaves, inputs, strict=True)
+        for name, leaf, tensor in zip(input_names, leaves, inputs, strict=True)
         if tensor.dtype == "string"
     ]
-    lengths = {name: len(leaf) for name, leaf in zip(called, leaves, strict=True) if hasattr(leaf, "__len__")}
+    lengths = {name: len(leaf) for name, leaf in zip(input_names, leaves, strict=True) if hasattr(leaf, "__len__")}
     if len(set(lengths.values())) > 1:
         rows = ", ".join(f"{length} of {name}" for name, length in lengths.items())
         raise ValueError(f"The inputs must have the same number of rows. Received: {rows}.")
@@ -75,7 +75,9 @@ def look_up(template: Template, leaves: Sequence[Any], called: Sequence[str]) ->
     starts = range(0, len(texts[0]), _ROWS_AT_A_TIME)
     parts = [_call(template.front, [text[i : i + _ROWS_AT_A_TIME] for text in texts]) for i in starts]
     found = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-    copied = _call(front_of(template.model(template.source_values())), [text[:_COMPARED] for text in texts])
+    copied = _call(
+        make_front_model(template.make_model(template.get_source_values())), [text[:_COMPARED] for text in texts]
+    )
     if not all(np.array_equal(a[:_COMPARED], b) for a, b in zip(found, copied, strict=True)):
         raise ValueError(
             "`model` must look text up as a copy of it does, because path.model() returns copies. Received: other "
@@ -123,9 +125,9 @@ def check_tokens(network: keras.Model, x: Any) -> None:
     Raises:
         ValueError: If a token is outside a table, or an input of tokens has other numbers. The message names the layer.
     """
-    for layer, tokens, is_input in _embedded_tokens(network, x):
+    for layer, tokens, is_input in _find_embedded_tokens(network, x):
         if is_input:
-            check_whole("`x`", tokens, f"the layer {layer.name}, which takes tokens")
+            check_whole_numbers("`x`", tokens, f"the layer {layer.name}, which takes tokens")
         low, high = tokens.min(), tokens.max()
         if low < 0 or high >= layer.input_dim:
             raise ValueError(
@@ -135,7 +137,7 @@ def check_tokens(network: keras.Model, x: Any) -> None:
             )
 
 
-def check_whole(name: str, values: np.ndarray, taker: str) -> None:
+def check_whole_numbers(name: str, values: np.ndarray, taker: str) -> None:
     """Refuse numbers that are not whole, which Keras would cut off without a warning.
 
     Args:
@@ -154,15 +156,15 @@ def check_whole(name: str, values: np.ndarray, taker: str) -> None:
         )
 
 
-def _embedded_tokens(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, bool]]:
+def _find_embedded_tokens(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, bool]]:
     """Yield each embedding without preceding weights, its tokens, and whether these are an input of the model."""
-    graph = graph_of(network)
+    graph = get_graph(network)
     if graph is None:
         return
-    for layer in sublayers(network, itself=False):
+    for layer in list_sublayers(network, include_self=False):
         if not isinstance(layer, keras.layers.Embedding):
             continue
-        for node in inbound_nodes(layer):
+        for node in list_inbound_nodes(layer):
             try:
                 before = keras.Model(graph.input, node.input_tensors[0])
             except ValueError:  # the layer belongs to an inner model

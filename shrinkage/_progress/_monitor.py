@@ -6,7 +6,7 @@ from itertools import chain, repeat
 from threading import Event, Thread
 
 from shrinkage._progress._epoch import OnEpoch
-from shrinkage._progress._snapshot import Snapshot, line
+from shrinkage._progress._snapshot import Snapshot, format_snapshot
 from shrinkage._progress._tensorboard import TensorBoard
 
 _INTERVAL = 0.1
@@ -26,27 +26,27 @@ class Monitor:
 
     def __init__(self, is_shown: bool = False, board: TensorBoard | None = None, on_epoch: OnEpoch | None = None):
         self.is_shown, self.board, self.on_epoch = is_shown, board, on_epoch
-        self._began = self._shown = time.monotonic()
+        self._start_time = self._update_time = time.monotonic()
         self._snapshot = Snapshot("reading")
 
     def show(self, snapshot: Snapshot) -> None:
         """Replace the snapshot."""
-        self._shown, self._snapshot = time.monotonic(), snapshot
+        self._update_time, self._snapshot = time.monotonic(), snapshot
 
     @property
     def is_due(self) -> bool:
         """Whether the last snapshot is old enough for another."""
-        return time.monotonic() - self._shown >= _INTERVAL
+        return time.monotonic() - self._update_time >= _INTERVAL
 
     @property
     def seconds(self) -> float:
         """Seconds since the beginning."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self._start_time
 
     @property
     def line(self) -> str:
         """The last snapshot as a line."""
-        return line(self._snapshot, time.monotonic() - self._shown)
+        return format_snapshot(self._snapshot, time.monotonic() - self._update_time)
 
 
 class Reporter:

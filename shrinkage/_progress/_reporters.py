@@ -8,8 +8,8 @@ from typing import Any
 
 from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._monitor import LINE_SECONDS, Monitor, Reporter
-from shrinkage._progress._snapshot import rounded
-from shrinkage._progress._tensorboard import TensorBoard, make_folder
+from shrinkage._progress._snapshot import format_rounded_duration
+from shrinkage._progress._tensorboard import TensorBoard, make_log_folder
 
 LOGGER = logging.getLogger("shrinkage")
 LOGGER.addHandler(logging.NullHandler())  # silent, unless the user asks for the log
@@ -29,21 +29,21 @@ def start_monitor(progress: bool | None, tensorboard: Any = None, on_epoch: OnEp
     Raises:
         TypeError, ValueError: If `tensorboard` cannot be written.
     """
-    is_shown = sys.stderr.isatty() or _in_notebook() if progress is None else progress
+    is_shown = sys.stderr.isatty() or _is_in_notebook() if progress is None else progress
     with ExitStack() as stack:
-        board = None if tensorboard is None else stack.enter_context(closing(TensorBoard(make_folder(tensorboard))))
+        board = None if tensorboard is None else stack.enter_context(closing(TensorBoard(make_log_folder(tensorboard))))
         monitor = Monitor(is_shown, board, on_epoch)
         if LOGGER.isEnabledFor(logging.INFO):
-            stack.enter_context(_lines(monitor, LOGGER.info))
+            stack.enter_context(_write_lines(monitor, LOGGER.info))
         if is_shown:
             stack.enter_context(_show(monitor))
         yield monitor
 
 
 def _show(monitor: Monitor) -> Any:
-    if _in_notebook():
-        return _in_output(monitor)
-    return _show_live(monitor) if sys.stderr.isatty() else _lines(monitor, _print)
+    if _is_in_notebook():
+        return _show_in_output(monitor)
+    return _show_live(monitor) if sys.stderr.isatty() else _write_lines(monitor, _print)
 
 
 def _print(text: str) -> None:
@@ -51,13 +51,15 @@ def _print(text: str) -> None:
 
 
 @contextmanager
-def _lines(monitor: Monitor, write: Callable[[str], None]) -> Iterator[None]:
+def _write_lines(monitor: Monitor, write: Callable[[str], None]) -> Iterator[None]:
     """Write a line now and then, and one at the end if there was any before."""
-    reporter = Reporter(monitor, lambda line: write(f"{rounded(monitor.seconds)}: {line}"), LINE_SECONDS)
+    reporter = Reporter(
+        monitor, lambda line: write(f"{format_rounded_duration(monitor.seconds)}: {line}"), LINE_SECONDS
+    )
     with closing(reporter):
         yield
     if reporter.lines:
-        write(f"training finished in {rounded(monitor.seconds)}")
+        write(f"training finished in {format_rounded_duration(monitor.seconds)}")
 
 
 @contextmanager
@@ -68,14 +70,14 @@ def _show_live(monitor: Monitor) -> Iterator[None]:
     from rich.text import Text
 
     def text(line: str) -> Text:
-        return Text(f"{rounded(monitor.seconds)}: {line}", no_wrap=True, overflow="ellipsis")
+        return Text(f"{format_rounded_duration(monitor.seconds)}: {line}", no_wrap=True, overflow="ellipsis")
 
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
         with closing(Reporter(monitor, lambda line: live.update(text(line), refresh=True), _REFRESH)):
             yield
 
 
-def _in_notebook() -> bool:
+def _is_in_notebook() -> bool:
     """Return whether the process runs the cells of a notebook."""
     if "IPython" not in sys.modules:
         return False
@@ -85,12 +87,12 @@ def _in_notebook() -> bool:
 
 
 @contextmanager
-def _in_output(monitor: Monitor) -> Iterator[None]:
+def _show_in_output(monitor: Monitor) -> Iterator[None]:
     """Show one line below the cell of a notebook, which stays as it is at the end."""
     import IPython.display as ipython  # pyright: ignore[reportMissingImports]
 
     def to_bundle(line: str) -> dict[str, str]:
-        return {"text/plain": f"{rounded(monitor.seconds)}: {line}"}
+        return {"text/plain": f"{format_rounded_duration(monitor.seconds)}: {line}"}
 
     handle: Any = ipython.display(to_bundle(monitor.line), raw=True, display_id=True)
     with closing(Reporter(monitor, lambda line: handle.update(to_bundle(line), raw=True), _REFRESH_OUTPUT)):

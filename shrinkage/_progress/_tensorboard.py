@@ -15,7 +15,7 @@ from shrinkage._messages._file_names import check_file_name
 from shrinkage._messages._note import Note, warn_caller
 
 
-def make_folder(tensorboard: Any) -> Path:
+def make_log_folder(tensorboard: Any) -> Path:
     """Make a folder for a run, named by the time, in the folder of the argument `tensorboard`.
 
     A run that goes on writes to another folder than before: TensorBoard cannot go back in a file.
@@ -54,7 +54,7 @@ class TensorBoard:
         kind = tf.compat.v1.SummaryMetadata  # `tf.summary.scalar` needs the package tensorboard, and this does not
         self._metadata = kind(plugin_data=kind.PluginData(plugin_name="scalars"), data_class=_DATA_CLASS_SCALAR)
 
-    def run_of(self, lam: float) -> str:
+    def get_run_name(self, lam: float) -> str:
         """Return the name of the run of a strength."""
         name = f"lambda={lam:.4g}"
         return name if self._lams.setdefault(name, lam) == lam else f"lambda={lam!r}"

@@ -51,7 +51,7 @@ def read_tree(file: Path) -> Any:
         raise ValueError(f"'{file}' is damaged: {error}") from error
 
 
-def tree_bytes(tree: Any) -> int:
+def count_tree_bytes(tree: Any) -> int:
     """Return the size of the arrays of a tree in bytes."""
     arrays: dict[str, np.ndarray] = {}
     _flatten(tree, arrays)

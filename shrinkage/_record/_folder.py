@@ -9,17 +9,17 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from shrinkage._data._scratch import make_folder, remove_leftovers, sync_folder
+from shrinkage._data._scratch import make_synced_folder, remove_leftovers, sync_folder
 from shrinkage._messages._file_names import check_file_name
 from shrinkage._record._arrays import read_tree, write_tree
 from shrinkage._record._journal import Journal, Reading, read_journal
 
 SCHEMA = 1
 JOURNAL = "journal.jsonl"
-_LOCK, _UNFINISHED = "lock", ".unfinished"
+_LOCK, _UNFINISHED_SUFFIX = "lock", ".unfinished"
 _SUFFIX = ".safetensors"
-_PART = re.compile(r"part-\d{4,}(-epoch-\d{4,})?\.(safetensors|unfinished)")
-_TEMPORARY = re.compile(r"\.tmp\w{6}")
+_PART_NAME = re.compile(r"part-\d{4,}(-epoch-\d{4,})?\.(safetensors|unfinished)")
+_TEMPORARY_NAME = re.compile(r"\.tmp\w{6}")
 """Names of the files of parts, and of a file that safetensors has not finished. Of other files, only those of
 interrupted saves are ever removed."""
 _READER_SECONDS = 0.5
@@ -47,7 +47,7 @@ class RunFolder:
         try:
             if path.exists():
                 _check_existing(path)
-            make_folder(path)
+            make_synced_folder(path)
             self._lock.acquire(timeout=_READER_SECONDS)
         except Timeout as error:
             raise ValueError(
@@ -81,7 +81,7 @@ class RunFolder:
     def write(self, name: str, tree: Any) -> dict[str, Any]:
         """Write a tree of arrays to a file, wait until it is on the disk, and return its name, size and checksum."""
         file = self.path / f"{name}{_SUFFIX}"
-        unfinished = file.with_suffix(_UNFINISHED)
+        unfinished = file.with_suffix(_UNFINISHED_SUFFIX)
         try:
             write_tree(unfinished, tree)
             with unfinished.open("rb+") as opened:
@@ -94,7 +94,7 @@ class RunFolder:
         sync_folder(self.path)
         return {"file": file.name, "size": size, "sha256": digest}
 
-    def checksum(self, name: str) -> dict[str, Any]:
+    def compute_checksum(self, name: str) -> dict[str, Any]:
         """Return the name, the size and the checksum of a file in the folder."""
         with (self.path / name).open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -104,7 +104,10 @@ class RunFolder:
         """Return whether a file is as it was recorded."""
         try:
             # A name from a file is compared as a name: it could lead out of the folder.
-            return Path(entry["file"]).name == entry["file"] and self.checksum(entry["file"]).items() <= entry.items()
+            return (
+                Path(entry["file"]).name == entry["file"]
+                and self.compute_checksum(entry["file"]).items() <= entry.items()
+            )
         except (OSError, KeyError, TypeError):
             return False
 
@@ -115,10 +118,12 @@ class RunFolder:
         except (OSError, ValueError):
             return None
 
-    def remove_files(self, kept: set[str]) -> None:
-        """Remove the files of parts that are not in `kept`, such as a file that a kill left."""
+    def remove_files(self, kept_names: set[str]) -> None:
+        """Remove the files of parts that are not in `kept_names`, such as a file that a kill left."""
         for file in self.path.iterdir():
-            if (_PART.fullmatch(file.name) or _TEMPORARY.fullmatch(file.name)) and file.name not in kept:
+            if (
+                _PART_NAME.fullmatch(file.name) or _TEMPORARY_NAME.fullmatch(file.name)
+            ) and file.name not in kept_names:
                 file.unlink(missing_ok=True)
         remove_leftovers(self.path)
 
@@ -173,7 +178,7 @@ def _check_existing(path: Path) -> None:
     if (path / JOURNAL).exists():
         return
     # A folder that lost its journal is a new run: its other files are removed with the first that is written.
-    others = [file.name for file in path.iterdir() if file.name != _LOCK and not _PART.fullmatch(file.name)]
+    others = [file.name for file in path.iterdir() if file.name != _LOCK and not _PART_NAME.fullmatch(file.name)]
     if others:
         raise ValueError(
             f"`run` must be an absent or empty folder, or the folder of a run. Received: '{path}', which has other "

@@ -49,7 +49,7 @@ def read_journal(file: Path) -> Reading:
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     checksum, _, text = line.partition(b" ")
-    if checksum != _checksum(text):
+    if checksum != _compute_checksum(text):
         return None
     try:
         record = json.loads(text)
@@ -58,7 +58,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and "n" in record else None
 
 
-def _checksum(text: bytes) -> bytes:
+def _compute_checksum(text: bytes) -> bytes:
     return f"{zlib.crc32(text):08x}".encode()
 
 
@@ -80,7 +80,7 @@ class Journal:
             OSError: If the record cannot be written. The next record takes its place.
         """
         text = json.dumps({"n": self._n_records, **record}).encode()
-        line = _checksum(text) + b" " + text + b"\n"
+        line = _compute_checksum(text) + b" " + text + b"\n"
         with self._file.open("r+b" if self._file.exists() else "xb") as opened:
             opened.truncate(self._n_bytes)
             opened.seek(self._n_bytes)

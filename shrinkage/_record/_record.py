@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._cohort._part import Chunk, Part, Summary
-from shrinkage._data._memory import memory_limit
+from shrinkage._cohort._part import ChunkReduction, RunPart, Summary
+from shrinkage._data._memory import read_memory_limit
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._messages._note import Note, warn_caller
 from shrinkage._plan._any_runner import AnyRunner
-from shrinkage._plan._environment import environment
-from shrinkage._record._arrays import tree_bytes
-from shrinkage._record._description import completed, describe, differences, without_new_entries
+from shrinkage._plan._environment import get_environment
+from shrinkage._record._arrays import count_tree_bytes
+from shrinkage._record._description import describe_run, fill_description, list_differences, remove_new_entries
 from shrinkage._record._folder import SCHEMA, RunFolder
 from shrinkage._record._interrupts import Interrupts
 
@@ -49,7 +49,7 @@ class Record:
         self._begin: dict[str, Any] = {}
         self._machines = list[dict[str, Any]]()
         self._end: dict[str, Any] | None = None
-        self._finished, self._checkpoints, self._chunks = (dict[int, Any]() for _ in range(3))
+        self._finished_parts, self._checkpoints, self._chunks = (dict[int, Any]() for _ in range(3))
         self._smallest_chunk = math.inf
         self._seconds_before = 0.0
         self._is_saved, self._is_reported = True, False
@@ -66,7 +66,7 @@ class Record:
         self._n_parts = 0
         self._checkpoint_seconds: float | None = None
         self._checkpoint_bytes: int | None = None
-        self._began = self._saved = time.monotonic()
+        self._start_time = self._save_time = time.monotonic()
 
     def _take(self, entry: dict[str, Any]) -> None:
         """Take over an entry of the journal."""
@@ -77,9 +77,9 @@ class Record:
         elif kind == "machine":
             self._machines.append(entry["environment"])
         elif kind == "part":
-            (self._finished if entry["finished"] else self._checkpoints)[entry["part"]] = entry
+            (self._finished_parts if entry["finished"] else self._checkpoints)[entry["part"]] = entry
         elif kind == "chunk":
-            self._chunks[entry["part"]] = Chunk(entry["chunk"], entry["cause"])
+            self._chunks[entry["part"]] = ChunkReduction(entry["chunk"], entry["cause"])
             self._smallest_chunk = min(self._smallest_chunk, entry["chunk"])
         elif kind == "end":
             self._end = entry
@@ -99,13 +99,13 @@ class Record:
     @property
     def seconds(self) -> float:
         """Seconds of the run, earlier calls included."""
-        return self._seconds_before + time.monotonic() - self._began
+        return self._seconds_before + time.monotonic() - self._start_time
 
     # --- the beginning
 
-    def memory_limit(self, max_memory: float | None) -> float:
+    def get_memory_limit(self, max_memory: float | None) -> float:
         """Return the memory limit of the run in bytes: the recorded limit, or `max_memory` at the beginning."""
-        return self._begin["max_memory"] if self._begin else memory_limit(max_memory)
+        return self._begin["max_memory"] if self._begin else read_memory_limit(max_memory)
 
     @property
     def decision(self) -> dict[str, Any] | None:
@@ -123,8 +123,8 @@ class Record:
         Raises:
             ValueError: If the record is of another model, other data or other arguments.
         """
-        description = describe(runner)
-        machine = environment() | {"threads": runner.record["threads"]}  # of the workers on a cluster
+        description = describe_run(runner)
+        machine = get_environment() | {"threads": runner.record["threads"]}  # of the workers on a cluster
         if not self._begin:
             template, n_folds = runner.problem.training.template, len(runner.problem.folds.train)
             self._begin = {
@@ -139,13 +139,13 @@ class Record:
         if asked.get("chunk", math.inf) < settings["chunk"]:
             self._train_fewer_together(asked.pop("chunk"))
         recorded = self._begin["description"]
-        comparable = without_new_entries(completed(description), recorded)
-        found = differences(completed(recorded), comparable) + differences(settings, asked)
+        comparable = remove_new_entries(fill_description(description), recorded)
+        found = list_differences(fill_description(recorded), comparable) + list_differences(settings, asked)
         if found:
             raise ValueError(Note(f"$another_fit: {'; '.join(found)}. $same_fit"))
         if machine not in self._machines:
             self._append({"kind": "machine", "environment": machine})
-        if found := list(dict.fromkeys(each for other in self._machines for each in differences(other, machine))):
+        if found := list(dict.fromkeys(each for other in self._machines for each in list_differences(other, machine))):
             alike = all(each.startswith("`threads`") for each in found)
             elsewhere = "with another number of threads" if alike else "on another machine"
             text = f"A part of the run was trained {elsewhere}: {'; '.join(found)}."
@@ -154,16 +154,16 @@ class Record:
     def _train_fewer_together(self, chunk: int) -> None:
         """Take fewer strengths at a time from the next part on, because the system killed the run for its memory."""
         if chunk < self._smallest_chunk:
-            entry = {"kind": "chunk", "part": len(self._finished), "chunk": chunk, "cause": "plan"}
+            entry = {"kind": "chunk", "part": len(self._finished_parts), "chunk": chunk, "cause": "plan"}
             self._append(entry)
             self._take({**entry, "seconds": self._seconds_before})
 
     # --- parts
 
-    def part(self, stage: str, lams: np.ndarray) -> Part:
+    def make_part(self, stage: str, lams: np.ndarray) -> RunPart:
         entry = {"kind": "part", "part": self._n_parts, "stage": stage, "lams": lams.tolist()}
         self._n_parts += 1
-        recorded = [entries.get(entry["part"], {}) for entries in (self._finished, self._checkpoints)]
+        recorded = [entries.get(entry["part"], {}) for entries in (self._finished_parts, self._checkpoints)]
         # After memory ran out, an earlier checkpoint is of other strengths.
         fitting = [each if entry.items() <= each.items() else None for each in recorded]
         result, state = (None if each is None else self._folder.read(each) for each in fitting)
@@ -171,7 +171,7 @@ class Record:
             self._say("A file of the run is damaged or absent: its strengths are trained again.")
         return RecordedPart(self, entry, result, state)
 
-    def chunk(self) -> Chunk | None:
+    def pop_chunk(self) -> ChunkReduction | None:
         return self._chunks.pop(self._n_parts, None)  # once: the part may run out of memory again
 
     def shrink(self, chunk: int, n_parts: int) -> None:
@@ -180,15 +180,15 @@ class Record:
 
     def keeps(self, state: Callable[[], Any]) -> bool:
         """Return whether it is time for a checkpoint, so that checkpoints take a small share of the run."""
-        allowed = _SHARE * (time.monotonic() - self._saved)
-        if self.interrupts.requested:
+        allowed = _SHARE * (time.monotonic() - self._save_time)
+        if self.interrupts.is_requested:
             return True
         if self._checkpoint_seconds is not None:
             return allowed >= self._checkpoint_seconds
         if allowed < _FIRST_SECONDS:
             return False
         if self._checkpoint_bytes is None:  # the state is copied once to measure it
-            self._checkpoint_bytes = tree_bytes(state())
+            self._checkpoint_bytes = count_tree_bytes(state())
         return allowed >= self._checkpoint_bytes / _BYTES_PER_SECOND
 
     def save(self, entry: dict[str, Any], make_tree: Callable[[], Any], summary: Summary) -> None:
@@ -203,16 +203,18 @@ class Record:
             self._report(error)
         else:
             self._is_saved = True
-            (self._finished if entry["finished"] else self._checkpoints)[entry["part"]] = entry
+            (self._finished_parts if entry["finished"] else self._checkpoints)[entry["part"]] = entry
             if entry["finished"]:
                 self._checkpoints.pop(entry["part"], None)
             self._remove_files()
-        self._saved = time.monotonic()
+        self._save_time = time.monotonic()
         if not entry["finished"]:
-            self._checkpoint_seconds = self._saved - began
+            self._checkpoint_seconds = self._save_time - began
 
     def _remove_files(self) -> None:
-        self._folder.remove_files({each["file"] for each in (*self._finished.values(), *self._checkpoints.values())})
+        self._folder.remove_files(
+            {each["file"] for each in (*self._finished_parts.values(), *self._checkpoints.values())}
+        )
 
     def stop_if_requested(self, *, has_state: bool = True) -> None:
         """Raise `KeyboardInterrupt` if the user asked to stop.
@@ -220,7 +222,7 @@ class Record:
         Args:
             has_state: Whether the strengths in training have checkpoints.
         """
-        if self.interrupts.requested:
+        if self.interrupts.is_requested:
             saved = "is saved" if self._is_saved else "could not be saved at this epoch, but at an earlier one,"
             if not has_state:
                 saved = "is saved without the strengths in training, which begin anew,"
@@ -239,7 +241,7 @@ class Record:
             self._folder.remove_files(set())  # a kill after the last entry left them
             return True
         self._say(f"The result in '{self.path}' is damaged or incomplete, and is trained again.")
-        self._finished, self._checkpoints = {}, {}  # their files were removed
+        self._finished_parts, self._checkpoints = {}, {}  # their files were removed
         return False
 
     def finish(self, save: Callable[[], None], names: Sequence[str]) -> None:
@@ -251,7 +253,7 @@ class Record:
         """
         try:
             save()
-            checksums = [self._folder.checksum(name) for name in names]
+            checksums = [self._folder.compute_checksum(name) for name in names]
         except UnsupportedVersion:
             raise
         except OSError as error:
@@ -292,7 +294,7 @@ class Record:
         warn_caller(note)
 
 
-class RecordedPart(Part):
+class RecordedPart(RunPart):
     """A part of a run in a record."""
 
     def __init__(self, record: Record, entry: dict[str, Any], result: Any, state: Any):

@@ -22,7 +22,7 @@ class Strength:
 
 
 @dataclass(frozen=True)
-class Status:
+class RunStatus:
     """A run as far as it is recorded."""
 
     model: str
@@ -44,7 +44,7 @@ class Status:
     is_finished: bool
     is_running: bool
     """Whether a process trains the run."""
-    not_stored: str
+    storage_error: str
     """The reason why the result of a trained run cannot be stored, or ""."""
     seconds: float
     """Seconds of training until the last entry."""
@@ -54,7 +54,7 @@ class Status:
     """Damage of the journal in words, or ""."""
 
 
-def read_status(path: Path) -> Status | None:
+def read_status(path: Path) -> RunStatus | None:
     """Return the state of the run in a folder, or None if the folder has no record.
 
     Raises:
@@ -62,12 +62,12 @@ def read_status(path: Path) -> Status | None:
     """
     reading = read_records(path)
     try:
-        return _status(reading.records, reading.damage, path) if reading.records else None
+        return _make_status(reading.records, reading.damage, path) if reading.records else None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"The record of the run in '{path}' is damaged: an entry cannot be read ({error}).") from error
 
 
-def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
+def _make_status(records: list[dict[str, Any]], damage: str, path: Path) -> RunStatus:
     parts = {entry["part"]: entry for entry in records if entry["kind"] == "part"}
     strengths = [
         Strength(float(lam), None if loss is None else float(loss), int(epoch), int(entry["summary"]["epochs"]))
@@ -76,7 +76,7 @@ def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
         for lam, loss, epoch in zip(entry["lams"], entry["summary"]["loss"], entry["summary"]["epoch"], strict=False)
     ]
     begin, description = records[0], records[0]["description"]
-    return Status(
+    return RunStatus(
         model=str(begin["model"]),
         loss=str(begin["loss"]),
         n_rows=int(begin["n_rows"]),
@@ -90,7 +90,7 @@ def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
         ),
         is_finished=records[-1]["kind"] == "end",
         is_running=is_in_use(path),
-        not_stored=str(records[-1]["reason"]) if records[-1]["kind"] == "not stored" else "",
+        storage_error=str(records[-1]["reason"]) if records[-1]["kind"] == "not stored" else "",
         seconds=float(records[-1]["seconds"]),
         age=max(0.0, time.time() - (path / JOURNAL).stat().st_mtime),
         damage=damage,

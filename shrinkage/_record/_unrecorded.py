@@ -2,22 +2,22 @@
 
 import numpy as np
 
-from shrinkage._cohort._part import Chunk, Part
+from shrinkage._cohort._part import ChunkReduction, RunPart
 
 
 class Unrecorded:
     """A run without a record. `Record` has the same methods."""
 
-    def part(self, stage: str, lams: np.ndarray) -> Part:
+    def make_part(self, stage: str, lams: np.ndarray) -> RunPart:
         """Return the next part.
 
         Args:
             stage: "folds" or "all rows".
             lams: The strengths of the part.
         """
-        return Part()
+        return RunPart()
 
-    def chunk(self) -> Chunk | None:
+    def pop_chunk(self) -> ChunkReduction | None:
         """Return the number of strengths at a time from the next part on if it is smaller than before, or None."""
 
     def shrink(self, chunk: int, n_parts: int) -> None:

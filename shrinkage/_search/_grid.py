@@ -4,8 +4,8 @@ from typing import Protocol
 
 import numpy as np
 
-from shrinkage._cohort._train import Scores, join
-from shrinkage._cv._strengths import extension
+from shrinkage._cohort._train import Scores, join_scores
+from shrinkage._cv._strengths import find_extension
 from shrinkage._messages._note import Note
 from shrinkage._problem._problem import Problem
 
@@ -24,7 +24,7 @@ class Scorer(Protocol):
         """Return the mean held-out loss of each strength, (S,); NaN if a member diverged."""
         ...
 
-    def index_1se(self, scores: Scores) -> int | None:
+    def find_index_1se(self, scores: Scores) -> int | None:
         """Return the index of `1se` if further strengths are cheap enough to extend the grid for it, or None."""
         ...
 
@@ -37,24 +37,24 @@ def score_grid(search: Scorer) -> tuple[Scores, np.ndarray]:
     grid = search.problem.grid
     while grid.lam_max is not None:
         mean = search.mean(scores)
-        new_lams = extension(
+        new_lams = find_extension(
             lams, mean, decades_up=decades_up, decades_down=decades_down,
-            lam_max=grid.lam_max, is_far_from_unit=grid.is_far_from_unit, index_1se=search.index_1se(scores),
+            lam_max=grid.lam_max, is_far_from_unit=grid.is_far_from_unit, index_1se=search.find_index_1se(scores),
         )  # fmt: skip
         if new_lams is None:
             break
         upwards = new_lams[0] > lams[0]
         decades_up, decades_down = decades_up + upwards, decades_down + (not upwards)
-        lams, scores = np.concatenate([lams, new_lams]), join([scores, search.score(new_lams)])
+        lams, scores = np.concatenate([lams, new_lams]), join_scores([scores, search.score(new_lams)])
         order = np.argsort(-lams, kind="stable")
         lams, scores = lams[order], scores.take(order)
     if decades_up == 3 or decades_down == 3:
-        search.notes += _notes_at_limit(lams, search.mean(scores), decades_up, decades_down)
-    search.notes += _notes_of_divergence(np.any(scores.diverged, axis=0))
+        search.notes += _make_limit_notes(lams, search.mean(scores), decades_up, decades_down)
+    search.notes += _make_divergence_notes(np.any(scores.diverged, axis=0))
     return scores, lams
 
 
-def _notes_at_limit(lams: np.ndarray, mean: np.ndarray, decades_up: int, decades_down: int) -> list[Note]:
+def _make_limit_notes(lams: np.ndarray, mean: np.ndarray, decades_up: int, decades_down: int) -> list[Note]:
     """Return a note if the minimum is still at the end of the longest grid."""
     if np.isnan(mean).all():
         return []
@@ -71,7 +71,7 @@ def _notes_at_limit(lams: np.ndarray, mean: np.ndarray, decades_up: int, decades
     return []
 
 
-def _notes_of_divergence(diverged: np.ndarray) -> list[Note]:
+def _make_divergence_notes(diverged: np.ndarray) -> list[Note]:
     """Return a note if most strengths above 0 diverged; `diverged` is (S,)."""
     above = diverged[:-1]
     if 2 * above.sum() > len(above) and not diverged.all():  # if all diverged, the verdict says so

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 
 from shrinkage._cohort._train import Progress, RefitProgress, Scores
-from shrinkage._cv._choice import at_epochs, best_epochs
+from shrinkage._cv._choice import choose_epochs, get_losses_at_epochs
 from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._progress._epoch import Epoch, OnEpoch
 from shrinkage._progress._monitor import Monitor
-from shrinkage._progress._snapshot import Best, Snapshot
+from shrinkage._progress._snapshot import BestStrength, Snapshot
 from shrinkage._search._log import Log
 
 InFolds = Literal["folds", "learning curve"]
@@ -40,12 +40,12 @@ class Tracker:
     def __init__(self, runner: AnyRunner, monitor: Monitor, stage: InFolds = "folds"):
         self._runner, self._problem, self._monitor = runner, runner.problem, monitor
         self._stage: _Stage = stage
-        self._done, self._expected = {stage: 0, "all rows": 0}, {stage: 0, "all rows": 0}
+        self._finished_counts, self._expected_counts = {stage: 0, "all rows": 0}, {stage: 0, "all rows": 0}
         self._lams, self._epochs = np.zeros(0), self._problem.epochs
-        self._best: Best | None = None  # of the finished parts
+        self._best: BestStrength | None = None  # of the finished parts
         self._clock, self._expected_epoch, self._seconds_of_folds = _Clock(), None, None
         self._epochs_of_parts: list[int] = []
-        self._heard: int | None = None  # the last epoch of the part that `on_epoch` was called with
+        self._reported_epoch: int | None = None  # the last epoch of the part that `on_epoch` was called with
         is_shown = stage == "folds"  # a learning curve is neither in TensorBoard's files nor of the user's function
         self._on_epoch = monitor.on_epoch if is_shown else None
         self._log = Log(problem=self._problem, board=monitor.board) if monitor.board and is_shown else None
@@ -56,11 +56,11 @@ class Tracker:
             self._expected_epoch, self._seconds_of_folds = self._seconds_of_epoch_on_all_rows, self._clock.epoch
             self._clock = _Clock()
         self._stage = stage
-        self._expected[stage] += strengths
+        self._expected_counts[stage] += strengths
 
     def begin(self, lams: np.ndarray, epochs: int) -> None:
         """Begin with a part: so many epochs of some strengths, at most. The steps may be compiled first."""
-        self._lams, self._epochs, self._heard = lams, epochs, None
+        self._lams, self._epochs, self._reported_epoch = lams, epochs, None
         self._clock.stop()
         self._monitor.show(Snapshot("compiling"))
 
@@ -71,9 +71,9 @@ class Tracker:
         in_folds = isinstance(state, Progress)
         is_logged = self._log is not None and in_folds
         if first or is_logged or self._monitor.is_due:
-            best = _choose_better(self._best, self._best_of(state)) if in_folds and state.n_epochs else self._best
+            best = _choose_better(self._best, self._find_best(state)) if in_folds and state.n_epochs else self._best
             if self._log is not None and in_folds:
-                self._log.epochs(self._lams, state.cv_loss, state.train_loss, best)
+                self._log.write_epochs(self._lams, state.cv_loss, state.train_loss, best)
             self._show(state.n_epochs, best)
         if isinstance(state, Progress) and self._on_epoch is not None:
             self._call(self._on_epoch, state)
@@ -81,70 +81,71 @@ class Tracker:
     def finish(self, scores: Scores | None = None) -> None:
         """End a part, whose strengths have these scores if they were trained in the folds."""
         self._clock.stop()
-        self._done[self._stage] += len(self._lams)
+        self._finished_counts[self._stage] += len(self._lams)
         if scores is not None:
             self._epochs_of_parts.append(scores.cv_loss.shape[2])
-            self._best = _choose_better(self._best, self._best_of_scores(scores))
+            self._best = _choose_better(self._best, self._find_best_of_scores(scores))
             if self._log is not None:
                 cv_loss, train_loss = (list(np.moveaxis(each, 2, 0)) for each in (scores.cv_loss, scores.train_loss))
-                self._log.epochs(self._lams, cv_loss, train_loss, self._best)
+                self._log.write_epochs(self._lams, cv_loss, train_loss, self._best)
 
     def end_folds(self, lams: np.ndarray, scores: Scores) -> None:
         """End the training in the folds, of these strengths."""
         if self._log is not None:
-            self._log.path(lams, scores)
+            self._log.write_path(lams, scores)
 
-    def _show(self, epoch: int, best: Best | None) -> None:
+    def _show(self, epoch: int, best: BestStrength | None) -> None:
         problem, stage = self._problem, self._stage
         of_part = stage == "learning curve"  # its best strength is not that of all training rows
         snapshot = Snapshot(
             stage, rows=int(problem.n_train.max()) if of_part else 0,
-            lams_done=self._done[stage], lams=self._expected[stage], folds=len(problem.folds.train), epoch=epoch,
-            epochs=self._epochs, best=None if of_part else best, seconds_left=self._seconds_left(epoch),
+            lams_done=self._finished_counts[stage], lams=self._expected_counts[stage],
+            folds=len(problem.folds.train), epoch=epoch,
+            epochs=self._epochs, best=None if of_part else best, seconds_left=self._compute_seconds_left(epoch),
             stops_early=stage != "all rows" and (problem.patience is not None or problem.rung is not None),
         )  # fmt: skip
         self._monitor.show(snapshot)
 
     def _call(self, on_epoch: OnEpoch, state: Progress) -> None:
         """Call the function of the user if an epoch has ended. A run that goes on begins after the last checkpoint."""
-        if self._heard is not None and state.n_epochs > self._heard:
+        if self._reported_epoch is not None and state.n_epochs > self._reported_epoch:
             held_out, train = (losses[-1][:, : len(self._lams)].copy() for losses in (state.cv_loss, state.train_loss))
             mean, _ = summarise(held_out, self._problem.fold_weight)
             on_epoch(Epoch(state.n_epochs, self._lams.copy(), held_out, train, mean))
-        self._heard = state.n_epochs
+        self._reported_epoch = state.n_epochs
 
     # --- the time
 
-    def _seconds_left(self, epoch: int) -> float | None:
+    def _compute_seconds_left(self, epoch: int) -> float | None:
         """Return the seconds for the epochs to come, or None before one is measured. Compiling is not among them."""
         seconds = self._clock.epoch or self._expected_epoch
         if seconds is None:
             return None
         rung, stage = self._problem.rung, self._stage
-        expected = self._expected[stage] if rung is None or stage == "all rows" else rung.members
-        later = expected - self._done[stage] - len(self._lams)
-        n_rounds = self._rounds(max(0, later), 1 if stage == "all rows" else len(self._problem.folds.train))
+        expected = self._expected_counts[stage] if rung is None or stage == "all rows" else rung.members
+        later = expected - self._finished_counts[stage] - len(self._lams)
+        n_rounds = self._count_rounds(max(0, later), 1 if stage == "all rows" else len(self._problem.folds.train))
         of_part = self._epochs if stage == "all rows" else self._usual_epochs
         left = (self._epochs - epoch + n_rounds * of_part) * seconds
-        left += self._seconds_of_all_rows() if stage == "folds" else 0.0
-        return left + self._seconds_of_learning_curve()
+        left += self._compute_seconds_of_all_rows() if stage == "folds" else 0.0
+        return left + self._compute_seconds_of_learning_curve()
 
     @property
     def _usual_epochs(self) -> float:
         """Number of epochs of a part: the mean of those that ended, which early stopping may have made shorter."""
         return statistics.mean(self._epochs_of_parts or [self._problem.epochs])
 
-    def _rounds(self, strengths: int, folds: int) -> int:
+    def _count_rounds(self, strengths: int, folds: int) -> int:
         """Return how many times parts begin, if so many strengths are trained."""
         n_parts = math.ceil(strengths / self._runner.plan.chunk)
-        return math.ceil(n_parts / self._runner.parts_together(folds, n_parts))
+        return math.ceil(n_parts / self._runner.count_parallel_parts(folds, n_parts))
 
-    def _seconds_of_all_rows(self) -> float:
+    def _compute_seconds_of_all_rows(self) -> float:
         problem = self._problem
-        strengths = self._expected["folds"] if problem.models == "all" else problem.trained_strengths[1]
-        return self._rounds(strengths, 1) * self._usual_epochs * self._seconds_of_epoch_on_all_rows
+        strengths = self._expected_counts["folds"] if problem.models == "all" else problem.trained_strengths[1]
+        return self._count_rounds(strengths, 1) * self._usual_epochs * self._seconds_of_epoch_on_all_rows
 
-    def _seconds_of_learning_curve(self) -> float:
+    def _compute_seconds_of_learning_curve(self) -> float:
         """The seconds of the points of a learning curve that are still to come, at two strengths."""
         problem = self._problem
         work = sum(subset.share for subset in problem.subsets) / problem.share * min(1.0, 2 / len(problem.lams))
@@ -157,38 +158,38 @@ class Tracker:
         Members on all rows are not scored, and one fold takes one core where the folds run side by side.
         """
         problem = self._problem
-        return self._clock.steps * self._runner.folds_together() * problem.n_rows / int(problem.n_train.sum())
+        return self._clock.steps * self._runner.count_parallel_folds() * problem.n_rows / int(problem.n_train.sum())
 
     # --- the best strength
 
-    def _best_of(self, state: Progress) -> Best | None:
+    def _find_best(self, state: Progress) -> BestStrength | None:
         problem, n = self._problem, state.n_epochs
         cv_loss = np.stack(state.cv_loss, axis=-1)[:, : len(self._lams)]
         keep = min(problem.epoch, n) if isinstance(problem.epoch, int) else problem.epoch
-        fold_loss = at_epochs(cv_loss, best_epochs(cv_loss, problem.fold_weight, keep))
+        fold_loss = get_losses_at_epochs(cv_loss, choose_epochs(cv_loss, problem.fold_weight, keep))
         mean, se = summarise(
             fold_loss, problem.fold_weight, repeats=problem.folds.repeats, overlap=problem.folds.overlap
         )
         return _find_least(self._lams, np.where(np.any(state.diverged, axis=0)[: len(self._lams)], np.nan, mean), se)
 
-    def _best_of_scores(self, scores: Scores) -> Best | None:
+    def _find_best_of_scores(self, scores: Scores) -> BestStrength | None:
         problem = self._problem
-        keep = best_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
-        fold_loss = at_epochs(scores.cv_loss, keep)
+        keep = choose_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
+        fold_loss = get_losses_at_epochs(scores.cv_loss, keep)
         rows = scores.row_loss, problem.row_weight, problem.row_groups
         mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
         return _find_least(self._lams, np.where(scores.diverged.any(axis=0), np.nan, mean), se)
 
 
-def _find_least(lams: np.ndarray, mean: np.ndarray, se: np.ndarray) -> Best | None:
+def _find_least(lams: np.ndarray, mean: np.ndarray, se: np.ndarray) -> BestStrength | None:
     if np.isnan(mean).all():
         return None
     index = int(np.nanargmin(mean))
-    return Best(float(lams[index]), float(mean[index]), float(se[index]))
+    return BestStrength(float(lams[index]), float(mean[index]), float(se[index]))
 
 
-def _choose_better(*candidates: Best | None) -> Best | None:
-    found: Iterable[Best] = (each for each in candidates if each is not None)
+def _choose_better(*candidates: BestStrength | None) -> BestStrength | None:
+    found: Iterable[BestStrength] = (each for each in candidates if each is not None)
     return min(found, key=lambda best: best.loss, default=None)
 
 

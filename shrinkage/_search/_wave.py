@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._cohort._part import Part, Summary
+from shrinkage._cohort._part import RunPart, Summary
 
 Take = Callable[[Any, slice], Any]
 """A function that takes some strengths of a result."""
 
 
-class Wave(Part):
+class Wave(RunPart):
     """Several parts, with the methods of a part. The strengths are those of the parts, one after another.
 
     A wave has no checkpoints: parts that are not finished begin anew.
@@ -22,7 +22,7 @@ class Wave(Part):
         take: Takes the strengths of a part from the result of the wave.
     """
 
-    def __init__(self, parts: Sequence[Part], sizes: Sequence[int], take: Take):
+    def __init__(self, parts: Sequence[RunPart], sizes: Sequence[int], take: Take):
         ends = np.cumsum(sizes).tolist()
         self._parts, self._take = parts, take
         self._places = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]

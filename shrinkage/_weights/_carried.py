@@ -5,19 +5,19 @@ from typing import Any
 
 import keras
 
-from shrinkage._host._attributes import held_attributes
-from shrinkage._host._layers import sublayers
-from shrinkage._penalties import Penalty, keras_strengths, matching
-from shrinkage._weights._reach import argument, attribute, reach
-from shrinkage._weights._selection import owners_of
+from shrinkage._host._attributes import get_attributes
+from shrinkage._host._layers import list_sublayers
+from shrinkage._penalties import Penalty, find_matching_penalty, get_keras_strengths
+from shrinkage._weights._reach import find_attribute_name, find_layer_expression, find_regularizer_argument
+from shrinkage._weights._selection import find_owners
 
-_SHOWN = 8  # layers in a message
+_MAX_LAYERS = 8  # layers in a message
 
 
-def regularized_variables(model: keras.Model) -> list[Any]:
+def list_regularized_variables(model: keras.Model) -> list[Any]:
     """Return the trainable variables with a regularizer of nonzero strength."""
     found = [v for v in model.trainable_variables if v.regularizer is not None]
-    return [v for v in found if keras_strengths(v.regularizer) != (0.0, 0.0)]
+    return [v for v in found if get_keras_strengths(v.regularizer) != (0.0, 0.0)]
 
 
 def check_no_regularizers(model: keras.Model, mask: Iterable[bool]) -> None:
@@ -31,16 +31,18 @@ def check_no_regularizers(model: keras.Model, mask: Iterable[bool]) -> None:
         ValueError: If a penalised weight has a regularizer. The message shows the layers, and code to fix the model.
     """
     chosen = {id(v) for v, penalised in zip(model.trainable_variables, mask, strict=True) if penalised}
-    if not any(id(variable) in chosen for variable in regularized_variables(model)):
+    if not any(id(variable) in chosen for variable in list_regularized_variables(model)):
         return
     conversion = ""
-    if len({keras_strengths(v.regularizer) for v in regularized_variables(model)} - {None}) == 1 and _all_known(model):
+    if len(
+        {get_keras_strengths(v.regularizer) for v in list_regularized_variables(model)} - {None}
+    ) == 1 and _has_only_known_regularizers(model):
         conversion = (
             'To train the path of this regularizer, with the present strength marked on the path, say penalty="model". '
         )
     raise ValueError(
-        f"`model` already carries a penalty on weights that `penalty` selects:\n{_show_layers(model)}\n"
-        f"{conversion}To remove it:\n{_removal_code(model)}"
+        f"`model` already carries a penalty on weights that `penalty` selects:\n{_format_layers(model)}\n"
+        f"{conversion}To remove it:\n{_format_removal(model)}"
     )
 
 
@@ -53,21 +55,21 @@ def convert_regularizers(model: keras.Model) -> tuple[Penalty, float, list[Any]]
         ValueError: If the model has no regularizer, different regularizers, or a regularizer other than L1, L2 and
             L1L2 of Keras. The message shows the regularizers of each layer.
     """
-    found = regularized_variables(model)
+    found = list_regularized_variables(model)
     if not found:
         raise ValueError(
             '`penalty`: "model" takes over the regularizers of a model, and no trainable weight of this model has a '
             "regularizer (Keras ignores a regularizer that is set after the layer was built: see "
             "shrinkage.doctor(model)). Say penalty=shrinkage.L2()."
         )
-    strengths, *others = {keras_strengths(variable.regularizer) for variable in found}
+    strengths, *others = {get_keras_strengths(variable.regularizer) for variable in found}
     if strengths is None or others:
         raise ValueError(
             f'`penalty`: "model" needs the same Keras regularizer, L1, L2 or L1L2, on all regularized weights. '
-            f"Received:\n{_show_layers(model)}\nRemove the regularizers, and give a penalty. Different strengths are "
-            f"factors, as in on={{keras.layers.Dense: 1, keras.layers.Conv2D: 0.1}}:\n{_removal_code(model)}"
+            f"Received:\n{_format_layers(model)}\nRemove the regularizers, and give a penalty. Different strengths are "
+            f"factors, as in on={{keras.layers.Dense: 1, keras.layers.Conv2D: 0.1}}:\n{_format_removal(model)}"
         )
-    return *matching(*strengths), found
+    return *find_matching_penalty(*strengths), found
 
 
 def remove_regularizers(model: keras.Model, like: keras.Model | None = None) -> None:
@@ -86,19 +88,19 @@ def remove_regularizers(model: keras.Model, like: keras.Model | None = None) -> 
     for variable in changed:
         variable.regularizer = None
     removed -= {id(variable.regularizer) for variable in model.variables}
-    for layer in sublayers(model) if removed else ():
-        for name, value in held_attributes(layer).items():
+    for layer in list_sublayers(model) if removed else ():
+        for name, value in get_attributes(layer).items():
             if name.endswith("_regularizer") and name != "activity_regularizer" and id(value) in removed:
                 setattr(layer, name, None)
 
 
-def code_of(regularizer: Any) -> str:
+def format_regularizer(regularizer: Any) -> str:
     """Return the code that creates a regularizer.
 
-    >>> code_of(keras.regularizers.L2(0.01))
+    >>> format_regularizer(keras.regularizers.L2(0.01))
     'keras.regularizers.L2(0.01)'
     """
-    strengths = keras_strengths(regularizer)
+    strengths = get_keras_strengths(regularizer)
     if strengths is None:
         return f"{getattr(regularizer, '__name__', type(regularizer).__name__)}(...)"
     l1, l2 = strengths
@@ -107,34 +109,37 @@ def code_of(regularizer: Any) -> str:
     return f"keras.regularizers.L1({l1:g})" if l1 else f"keras.regularizers.L2({l2:g})"
 
 
-def _all_known(model: keras.Model) -> bool:
-    return all(keras_strengths(variable.regularizer) is not None for variable in regularized_variables(model))
+def _has_only_known_regularizers(model: keras.Model) -> bool:
+    return all(get_keras_strengths(variable.regularizer) is not None for variable in list_regularized_variables(model))
 
 
 def _group_by_layer(model: keras.Model) -> dict[int, tuple[Any, list[Any]]]:
     """Return each layer with the regularized variables of the layer, by the id of the layer."""
-    owners, layers = owners_of(model), dict[int, tuple[Any, list[Any]]]()
-    for variable in regularized_variables(model):
+    owners, layers = find_owners(model), dict[int, tuple[Any, list[Any]]]()
+    for variable in list_regularized_variables(model):
         layer = owners.get(id(variable), model)
         layers.setdefault(id(layer), (layer, []))[1].append(variable)
     return layers
 
 
-def _show_layers(model: keras.Model) -> str:
-    """Return the code of the layers with regularizers, at most `_SHOWN` lines."""
+def _format_layers(model: keras.Model) -> str:
+    """Return the code of the layers with regularizers, at most `_MAX_LAYERS` lines."""
     lines = []
     for layer, variables in _group_by_layer(model).values():
-        arguments = ", ".join(f"{argument(layer, v)}={code_of(v.regularizer)}" for v in variables)
+        arguments = ", ".join(
+            f"{find_regularizer_argument(layer, v)}={format_regularizer(v.regularizer)}" for v in variables
+        )
         lines.append(f"    {type(layer).__name__}(..., {arguments}, name={layer.name!r})")
-    more = [f"    and {len(lines) - _SHOWN} other layers"] if len(lines) > _SHOWN else []
-    return "\n".join([*lines[:_SHOWN], *more])
+    more = [f"    and {len(lines) - _MAX_LAYERS} other layers"] if len(lines) > _MAX_LAYERS else []
+    return "\n".join([*lines[:_MAX_LAYERS], *more])
 
 
-def _removal_code(model: keras.Model) -> str:
+def _format_removal(model: keras.Model) -> str:
     """Return the code that removes the regularizers."""
     lines = dict[str, list[str]]()
     for layer, variables in _group_by_layer(model).values():
         for variable in variables:
-            line = f"layer.{argument(layer, variable)} = layer.{attribute(layer, variable)}.regularizer = None"
-            lines.setdefault(line, []).append(reach(model, layer))
+            argument, attribute = find_regularizer_argument(layer, variable), find_attribute_name(layer, variable)
+            line = f"layer.{argument} = layer.{attribute}.regularizer = None"
+            lines.setdefault(line, []).append(find_layer_expression(model, layer))
     return "\n".join(f"    for layer in [{', '.join(reached)}]:\n        {line}" for line, reached in lines.items())

@@ -5,12 +5,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._host._errors import reason_of
-from shrinkage._host._graphs import graph_of
-from shrinkage._host._layers import build_shapes, sublayers
+from shrinkage._host._errors import describe_keras_error
+from shrinkage._host._graphs import get_graph
+from shrinkage._host._layers import get_build_shapes, list_sublayers
 from shrinkage._host._private import UnsupportedVersion
 
-_UNKNOWN = 32  # stands for an input dimension of size None
+_UNKNOWN_SIZE = 32  # stands for an input dimension of size None
 
 
 def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
@@ -42,10 +42,10 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
         >>> len(model.weights)
         2
     """
-    unbuilt = [layer.name for layer in sublayers(model) if not layer.built]
+    unbuilt = [layer.name for layer in list_sublayers(model) if not layer.built]
     if not unbuilt:
         return
-    rows = _zeros(like or model)
+    rows = _make_zeros(like or model)
     if rows is None:
         return
     try:
@@ -56,22 +56,23 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
     except Exception as error:  # of any class: a layer may be custom code
         raise ValueError(
             f"Model {model.name!r} has layers that create weights at the first call ({', '.join(unbuilt)}), and the "
-            f"model cannot be called on a row of zeros: {reason_of(error)} Call the model once on rows of your data."
+            f"model cannot be called on a row of zeros: {describe_keras_error(error)} Call the model once on rows of "
+            "your data."
         ) from error
 
 
-def _zeros(model: Any) -> Any:
+def _make_zeros(model: Any) -> Any:
     """Return a row of zeros for the inputs of a model, or None for inputs of unknown shape and text inputs."""
-    if (graph := graph_of(model)) is not None:
+    if (graph := get_graph(model)) is not None:
         structure = graph.input
         if any(tensor.dtype == "string" for tensor in keras.tree.flatten(structure)):
             return None  # text goes to a lookup layer, which has no weights
-        return keras.tree.map_structure(lambda tensor: _row(tensor.shape, tensor.dtype), structure)
-    shapes = list(build_shapes(model).values())
+        return keras.tree.map_structure(lambda tensor: _make_row(tensor.shape, tensor.dtype), structure)
+    shapes = list(get_build_shapes(model).values())
     is_single = len(shapes) == 1 and all(size is None or isinstance(size, int) for size in shapes[0])
-    return _row(shapes[0], model.compute_dtype) if is_single else None
+    return _make_row(shapes[0], model.compute_dtype) if is_single else None
 
 
-def _row(shape: Any, dtype: str) -> np.ndarray:
-    shape = (1, *(size or _UNKNOWN for size in shape[1:]))
+def _make_row(shape: Any, dtype: str) -> np.ndarray:
+    shape = (1, *(size or _UNKNOWN_SIZE for size in shape[1:]))
     return np.zeros(shape, dtype)

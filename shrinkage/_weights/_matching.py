@@ -10,8 +10,8 @@ from typing import Any
 
 import keras
 
-from shrinkage._host._layers import sublayers
-from shrinkage._weights._kinds import KINDS, PENALISED, describe_kind, kind_of
+from shrinkage._host._layers import list_sublayers
+from shrinkage._weights._kinds import KINDS, PENALISED_KINDS, describe_kind, find_weight_kind
 
 SingleSelector = str | type[keras.Layer] | keras.Layer | keras.Variable | Callable[[keras.Layer, keras.Variable], bool]
 Selector = SingleSelector | Sequence[SingleSelector] | Mapping[Any, float]
@@ -23,7 +23,7 @@ _FORMS = (
 )
 
 
-def resolve(
+def resolve_selector(
     model: keras.Model, on: Any, pairs: Sequence[tuple[keras.Layer, Any]], *, strict: bool = True
 ) -> list[tuple[float, str]]:
     """Return (factor, reason) for each variable; the factor is 0 for a variable that is not penalised.
@@ -39,17 +39,17 @@ def resolve(
         TypeError, ValueError: If a selector has an unknown form, matches nothing, or overlaps with another key.
     """
     found: list[tuple[float, str] | None] = [None] * len(pairs)
-    for selector, factor in _factors(on):
+    for selector, factor in _list_factors(on):
         matched = _match(model, selector, pairs, strict)
         if strict and not any(matched):
-            raise ValueError(_no_match_message(model, selector, pairs))
+            raise ValueError(_describe_no_match(model, selector, pairs))
         twice = [v.path for (_, v), new, old in zip(pairs, matched, found, strict=True) if new and old is not None]
         if strict and twice:
             raise ValueError(f"on= selects weights twice: {', '.join(twice)}. Keys of a dictionary must not overlap.")
         for i, (layer, variable) in enumerate(pairs):
             if matched[i] and found[i] is None:
                 suffix = f", factor {factor:g}" if factor != 1 else ""
-                found[i] = (factor, _match_reason(selector, layer, variable) + suffix)
+                found[i] = (factor, _describe_match(selector, layer, variable) + suffix)
     is_default = isinstance(on, str) and on == "kernels"
     return [
         verdict or (0.0, describe_kind(layer, variable) if is_default else "not chosen by on")
@@ -57,7 +57,7 @@ def resolve(
     ]
 
 
-def spell(selector: Any) -> str:
+def format_selector(selector: Any) -> str:
     """Return the code of a selector, for messages."""
     if isinstance(selector, str):
         return f'"{selector}"'
@@ -66,14 +66,14 @@ def spell(selector: Any) -> str:
     return getattr(selector, "__name__", repr(selector))
 
 
-def _factors(on: Any) -> list[tuple[Any, float]]:
+def _list_factors(on: Any) -> list[tuple[Any, float]]:
     """Return the (selector, factor) pairs of `on`; a list is a single selector with factor 1."""
     if not isinstance(on, Mapping):
         return [(on, 1.0)]
     for selector, factor in on.items():
         is_valid = isinstance(factor, Real) and not isinstance(factor, bool) and 0 <= float(factor) < math.inf
         if not is_valid:
-            raise ValueError(f"on= must give {spell(selector)} a factor of 0 or more. Received: {factor!r}.")
+            raise ValueError(f"on= must give {format_selector(selector)} a factor of 0 or more. Received: {factor!r}.")
     if not any(on.values()):
         raise ValueError(f"on= must give some weights a factor above 0. Received: {on!r}.")
     return [(selector, float(factor)) for selector, factor in on.items()]
@@ -81,12 +81,14 @@ def _factors(on: Any) -> list[tuple[Any, float]]:
 
 def _match(model: keras.Model, selector: Any, pairs: Sequence[tuple[keras.Layer, Any]], strict: bool) -> list[bool]:
     if isinstance(selector, str):
-        return _by_word(model, selector, pairs)
+        return _match_word(model, selector, pairs)
     if isinstance(selector, keras.Variable):
         return [variable is selector for _, variable in pairs]
     if isinstance(selector, keras.Layer) or (isinstance(selector, type) and issubclass(selector, keras.Layer)):
-        within = _ids_within(model, selector)
-        return [id(variable) in within and kind_of(layer, variable) in PENALISED for layer, variable in pairs]
+        within = _collect_ids(model, selector)
+        return [
+            id(variable) in within and find_weight_kind(layer, variable) in PENALISED_KINDS for layer, variable in pairs
+        ]
     if hasattr(selector, "dtype") and hasattr(selector, "shape"):
         raise TypeError(
             f"on= takes a variable of the model, such as on=layer.kernel, not an array or a tensor. Received: "
@@ -96,33 +98,33 @@ def _match(model: keras.Model, selector: Any, pairs: Sequence[tuple[keras.Layer,
         matches = [_match(model, part, pairs, strict) for part in selector]
         for part, matched in zip(selector, matches, strict=True):
             if strict and not any(matched):
-                raise ValueError(_no_match_message(model, part, pairs))
+                raise ValueError(_describe_no_match(model, part, pairs))
         return [any(column) for column in zip(*matches, strict=True)] if matches else []
     if callable(selector) and not isinstance(selector, type):
-        _check_takes_two(selector)
+        _check_signature(selector)
         return [bool(selector(layer, variable)) for layer, variable in pairs]
     raise TypeError(f"on= must be {_FORMS}. Received: {selector!r}.")
 
 
-def _check_takes_two(selector: Callable[..., Any]) -> None:
+def _check_signature(selector: Callable[..., Any]) -> None:
     """Refuse a function that cannot be called with a layer and a variable."""
     try:
         inspect.signature(selector).bind(None, None)
     except TypeError as error:
         raise TypeError(
             f"on= takes a function of two arguments, (layer, variable), such as lambda layer, variable: layer.name == "
-            f"'base'. Received: {spell(selector)}{inspect.signature(selector)}."
+            f"'base'. Received: {format_selector(selector)}{inspect.signature(selector)}."
         ) from error
     except ValueError:
         pass  # a built-in function without a signature
 
 
-def _by_word(model: keras.Model, word: str, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[bool]:
+def _match_word(model: keras.Model, word: str, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[bool]:
     if word == "all":
         return [True] * len(pairs)
     if word in _WORDS:
-        kinds = PENALISED if word == "kernels" else (word,)
-        return [kind_of(layer, variable) in kinds for layer, variable in pairs]
+        kinds = PENALISED_KINDS if word == "kernels" else (word,)
+        return [find_weight_kind(layer, variable) in kinds for layer, variable in pairs]
     if any(sign in word for sign in "*?[/"):
         return [fnmatchcase(variable.path, word) for _, variable in pairs]
     hint = _suggest_name(model, word)
@@ -140,25 +142,25 @@ def _suggest_name(model: keras.Model, word: str) -> str:
     return f' Did you mean "{near[0]}"?' if near else ""
 
 
-def _ids_within(model: keras.Model, selector: Any) -> set[int]:
+def _collect_ids(model: keras.Model, selector: Any) -> set[int]:
     """Return the ids of the variables of a layer, or of all layers of a class, including nested layers."""
-    inside = [layer for layer in sublayers(model) if layer is selector]
+    inside = [layer for layer in list_sublayers(model) if layer is selector]
     if isinstance(selector, type):
-        inside = [layer for layer in sublayers(model, itself=False) if isinstance(layer, selector)]
+        inside = [layer for layer in list_sublayers(model, include_self=False) if isinstance(layer, selector)]
     return {id(variable) for layer in inside for variable in layer.weights}
 
 
-def _match_reason(selector: Any, layer: keras.Layer, variable: Any) -> str:
+def _describe_match(selector: Any, layer: keras.Layer, variable: Any) -> str:
     if not isinstance(selector, str) or selector not in _WORDS:
         return "chosen by on"
     return 'on="all"' if selector == "all" else describe_kind(layer, variable)
 
 
-def _no_match_message(model: keras.Model, selector: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> str:
+def _describe_no_match(model: keras.Model, selector: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> str:
     paths = [variable.path for _, variable in pairs]
     trainable = "trainable " if all(variable.trainable for _, variable in pairs) else ""
     return (
-        f"on={spell(selector)} matches none of the {len(paths)} {trainable}weights of model {model.name!r}: "
+        f"on={format_selector(selector)} matches none of the {len(paths)} {trainable}weights of model {model.name!r}: "
         f'{", ".join(paths)}.{_suggest_pattern(selector, paths)} Give on="all", or a function of (layer, variable) '
         "that returns True for the weights to penalise."
     )

@@ -12,25 +12,25 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from shrinkage._host._graphs import graph_of, nodes_of
-from shrinkage._host._layers import sublayers
-from shrinkage._weights._kinds import PENALISED, kind_of
+from shrinkage._host._graphs import get_graph, list_nodes
+from shrinkage._host._layers import list_sublayers
+from shrinkage._weights._kinds import PENALISED_KINDS, find_weight_kind
 
 
-def _layer_classes(names: str) -> frozenset[type]:
+def _get_layer_classes(names: str) -> frozenset[type]:
     return frozenset(getattr(layers, name) for name in names.split())
 
 
-_NORMALIZATIONS = _layer_classes(
+_NORMALIZATIONS = _get_layer_classes(
     "BatchNormalization LayerNormalization GroupNormalization RMSNormalization UnitNormalization"
 )
 # The output without the bias is linear in each kernel.
-_LINEAR = _layer_classes("""
+_LINEAR_LAYERS = _get_layer_classes("""
     Dense EinsumDense Embedding Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose
     DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D
 """)
 # Positively homogeneous layers: f(c * x) = c * f(x) for c > 0.
-_HOMOGENEOUS = _layer_classes("""
+_HOMOGENEOUS_LAYERS = _get_layer_classes("""
     Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D Identity LeakyReLU
     Flatten Reshape Permute RepeatVector Cropping1D Cropping2D Cropping3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
     AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D MaxPooling3D
@@ -38,13 +38,13 @@ _HOMOGENEOUS = _layer_classes("""
     GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D UpSampling1D UpSampling2D UpSampling3D
 """)
 _ACTIVATIONS = (keras.activations.linear, keras.activations.relu, keras.activations.leaky_relu)
-_SMALL = 0.25  # smaller relative changes are due to the epsilon of the normalization
-_UNKNOWN = 32  # stands for an input dimension of size None
+_MAX_CHANGE = 0.25  # smaller relative changes are due to the epsilon of the normalization
+_UNKNOWN_SIZE = 32  # stands for an input dimension of size None
 
 Path = list[Any]  # the layers after a kernel, up to and including the normalization
 
 
-def scale_invariant(model: keras.Model) -> set[int]:
+def find_scale_invariant_weights(model: keras.Model) -> set[int]:
     """Return the ids of the scale-invariant kernels and embeddings of a built model.
 
     Only Sequential and functional models are inspected, including nested models, not the code of subclassed models and
@@ -54,36 +54,36 @@ def scale_invariant(model: keras.Model) -> set[int]:
         >>> import keras
         >>> first, last = keras.layers.Dense(4, use_bias=False), keras.layers.Dense(1)
         >>> model = keras.Sequential([keras.Input((3,)), first, keras.layers.BatchNormalization(), last])
-        >>> scale_invariant(model) == {id(first.kernel)}
+        >>> find_scale_invariant_weights(model) == {id(first.kernel)}
         True
     """
     invariant: dict[int, bool] = {}
-    for graph in _graphs(model):
-        nodes = nodes_of(graph)
+    for graph in _iterate_graphs(model):
+        nodes = list_nodes(graph)
         for node in nodes:
-            if type(node.operation) in _LINEAR:
-                paths = _paths(node, nodes, graph.outputs)
-                for variable in _multipliers(node.operation):
+            if type(node.operation) in _LINEAR_LAYERS:
+                paths = _find_paths(node, nodes, graph.outputs)
+                for variable in _list_multipliers(node.operation):
                     is_invariant = invariant.get(id(variable), True) and _is_scale_invariant(node, variable, paths)
                     invariant[id(variable)] = is_invariant  # in all uses of a shared layer
     return {variable for variable, is_invariant in invariant.items() if is_invariant}
 
 
-def _graphs(model: keras.Model) -> Iterator[Any]:
+def _iterate_graphs(model: keras.Model) -> Iterator[Any]:
     """Yield the graphs of a model and of the nested models."""
-    for part in sublayers(model):
-        if (graph := graph_of(part)) is not None:
+    for part in list_sublayers(model):
+        if (graph := get_graph(part)) is not None:
             yield graph
 
 
-def _multipliers(layer: Any) -> list[Any]:
+def _list_multipliers(layer: Any) -> list[Any]:
     """Return the variables that the output of a layer is proportional to."""
     if getattr(layer, "lora_enabled", False):  # the kernel is a constant plus the product of two variables
         return []
-    return [variable for variable in layer.trainable_variables if kind_of(layer, variable) in PENALISED]
+    return [variable for variable in layer.trainable_variables if find_weight_kind(layer, variable) in PENALISED_KINDS]
 
 
-def _paths(node: Any, nodes: list[Any], outputs: list[Any]) -> list[Path]:
+def _find_paths(node: Any, nodes: list[Any], outputs: list[Any]) -> list[Path]:
     """Return the paths from a node to a normalization; empty unless every path reaches a normalization."""
     (tensor,) = node.outputs
     if any(tensor is output for output in outputs):
@@ -95,7 +95,7 @@ def _paths(node: Any, nodes: list[Any], outputs: list[Any]) -> list[Path]:
             if type(operation) in _NORMALIZATIONS:
                 rest: list[Path] = [[]]
             else:
-                rest = _paths(follower, nodes, outputs) if _is_homogeneous(operation) else []
+                rest = _find_paths(follower, nodes, outputs) if _is_homogeneous(operation) else []
             if not rest:
                 return []
             found += [[operation, *path] for path in rest]
@@ -107,13 +107,15 @@ def _is_homogeneous(operation: Any) -> bool:
         return operation.max_value is None and not operation.threshold
     if isinstance(operation, layers.Activation):
         return operation.activation in _ACTIVATIONS
-    return type(operation) in _HOMOGENEOUS
+    return type(operation) in _HOMOGENEOUS_LAYERS
 
 
 def _is_scale_invariant(node: Any, variable: Any, paths: list[Path]) -> bool:
     is_homogeneous = getattr(node.operation, "activation", keras.activations.linear) in _ACTIVATIONS
     return bool(is_homogeneous and paths) and all(
-        _normalizes(path[-1]) and _has_no_effective_bias(node, path) and _relative_change(node, variable, path) < _SMALL
+        _normalizes(path[-1])
+        and _has_no_effective_bias(node, path)
+        and _compute_relative_change(node, variable, path) < _MAX_CHANGE
         for path in paths
     )
 
@@ -134,11 +136,11 @@ def _has_no_effective_bias(node: Any, path: Path) -> bool:
     return is_subtracted and layer.activation is keras.activations.linear and len(layer.bias.shape) == 1
 
 
-def _relative_change(node: Any, variable: Any, path: Path) -> float:
+def _compute_relative_change(node: Any, variable: Any, path: Path) -> float:
     """Return the relative change of the output of a path on random rows when a variable is doubled."""
     layer, shape = node.operation, node.input_tensors[0].shape
     rows = 8 if len(shape) == 2 else 2
-    shape = (rows, *(size or _UNKNOWN for size in shape[1:]))
+    shape = (rows, *(size or _UNKNOWN_SIZE for size in shape[1:]))
     if isinstance(layer, layers.Embedding):
         x = keras.random.randint(shape, 0, layer.input_dim, seed=0)
     else:

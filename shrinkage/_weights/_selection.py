@@ -8,11 +8,11 @@ from typing import Any
 import keras
 
 from shrinkage._host._attributes import get_stored
-from shrinkage._host._layers import own_trainable, sublayers
+from shrinkage._host._layers import get_direct_trainable_variables, list_sublayers
 from shrinkage._weights._first_call import create_weights
-from shrinkage._weights._kinds import per_input, per_unit
-from shrinkage._weights._matching import Selector, resolve
-from shrinkage._weights._scale import scale_invariant
+from shrinkage._weights._kinds import find_input_axes, find_unit_axes
+from shrinkage._weights._matching import Selector, resolve_selector
+from shrinkage._weights._scale import find_scale_invariant_weights
 
 
 @dataclass(frozen=True)
@@ -85,21 +85,21 @@ class Selection:
         return sum(weight.size for weight in self.weights if weight.penalised)
 
     def __repr__(self) -> str:
-        rows = [("layer", "weight", "shape", "parameters", "penalised"), *map(_cells, self.weights)]
+        rows = [("layer", "weight", "shape", "parameters", "penalised"), *map(_format_cells, self.weights)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [_line(row, widths) for row in rows]
+        lines = [_format_line(row, widths) for row in rows]
         share = 100 * self.n_penalised // max(self.n_weights, 1)  # rounded down: 100 % means all
         count = f"{self.n_penalised:,} of {self.n_weights:,} parameters penalised ({share} %)"
         return "\n".join([*lines, count, *self.idle])
 
 
-def _cells(weight: Weight) -> tuple[str, ...]:
+def _format_cells(weight: Weight) -> tuple[str, ...]:
     verdict = f"{'yes' if weight.penalised else 'no'}: {weight.reason}"
     verdict += "" if weight.lam is None else f"; attached with lam = {weight.lam:g}"
     return weight.layer, weight.path.rpartition("/")[2], str(weight.shape), f"{weight.size:,}", verdict
 
 
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+def _format_line(cells: tuple[str, ...], widths: list[int]) -> str:
     layer, weight, shape, size, verdict = widths
     return f"{cells[0]:<{layer}}  {cells[1]:<{weight}}  {cells[2]:<{shape}}  {cells[3]:>{size}}  {cells[4]}"
 
@@ -157,8 +157,8 @@ def describe(model: keras.Model, on: Selector = "kernels") -> Selection:
     else:  # not strict: Keras may have replaced all penalised variables
         found = select_frozen_too(model, on, strict=False)
         selection = Selection(tuple(found[id(v)] for v in model.trainable_variables))
-        attached, idle = hooks.strengths(), hooks.idle()
-    invariant = scale_invariant(model)
+        attached, idle = hooks.compute_strengths(), hooks.describe_idle()
+    invariant = find_scale_invariant_weights(model)
     pairs = zip(selection.weights, model.trainable_variables, strict=True)
     weights = [replace(_mark_invariant(w) if id(v) in invariant else w, lam=attached.get(id(v))) for w, v in pairs]
     return Selection(tuple(weights), (*idle, *_describe_others(model)))
@@ -211,7 +211,7 @@ def select_frozen_too(model: keras.Model, on: Selector = "kernels", *, strict: b
     """
     if strict:
         _check_built(model)
-    owners = owners_of(model)
+    owners = find_owners(model)
     variables = [variable for variable in model.weights if id(variable) in owners]
     if strict and not variables:
         raise ValueError(f"Model {model.name!r} has no weights that can be trained: there is nothing to penalise.")
@@ -219,9 +219,9 @@ def select_frozen_too(model: keras.Model, on: Selector = "kernels", *, strict: b
 
 
 def _select(model: keras.Model, on: Selector, variables: list[keras.Variable], strict: bool = True) -> Selection:
-    owners = owners_of(model)
+    owners = find_owners(model)
     pairs = [(owners.get(id(variable), model), variable) for variable in variables]
-    verdicts = resolve(model, on, pairs, strict=strict)
+    verdicts = resolve_selector(model, on, pairs, strict=strict)
     return Selection(tuple(_make_weight(*pair, *verdict) for pair, verdict in zip(pairs, verdicts, strict=True)))
 
 
@@ -256,11 +256,11 @@ def _check_built(model: keras.Model) -> None:
     create_weights(model)
 
 
-def owners_of(model: keras.Model) -> dict[int, keras.Layer]:
+def find_owners(model: keras.Model) -> dict[int, keras.Layer]:
     """Return the layer that created each variable, by the id of the variable, including nested models and wrappers."""
     owners: dict[int, keras.Layer] = {}
-    for layer in sublayers(model):
-        for variable in own_trainable(layer):
+    for layer in list_sublayers(model):
+        for variable in get_direct_trainable_variables(layer):
             owners.setdefault(id(variable), layer)
     return owners
 
@@ -269,5 +269,12 @@ def _make_weight(layer: keras.Layer, variable: keras.Variable, factor: float, re
     shape = tuple(int(n) for n in variable.shape)
     path = variable.path.rpartition("/")[0] or layer.name
     return Weight(
-        path, variable.path, shape, prod(shape), factor, reason, per_unit(layer, variable), per_input(layer, variable)
+        path,
+        variable.path,
+        shape,
+        prod(shape),
+        factor,
+        reason,
+        find_unit_axes(layer, variable),
+        find_input_axes(layer, variable),
     )

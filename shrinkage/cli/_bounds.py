@@ -17,9 +17,9 @@ def bound_unpacked(stream: BinaryIO, file: Path) -> BinaryIO:
     """Return an unpacked stream that raises `BadInput` once it is far larger than the file that it comes from."""
     most, n_read = max(_ALWAYS_UNPACKED, _MOST_RATIO * file.stat().st_size), 0
 
-    def check(read: memoryview) -> None:
+    def check(block: memoryview) -> None:
         nonlocal n_read
-        n_read += len(read)
+        n_read += len(block)
         if n_read > most:
             raise BadInput(
                 f"{file} is compressed, and holds more than {most / 2**20:,.0f} MiB, which is far more than a table of "
@@ -33,9 +33,9 @@ def bound_lines(stream: BinaryIO, file: Path) -> BinaryIO:
     """Return a stream of text that raises `BadInput` in a line that does not end."""
     n_since_end = 0
 
-    def check(read: memoryview) -> None:
+    def check(block: memoryview) -> None:
         nonlocal n_since_end
-        text = bytes(read)
+        text = bytes(block)
         end = max(text.rfind(b"\n"), text.rfind(b"\r"))
         n_since_end = len(text) - end - 1 if end >= 0 else n_since_end + len(text)
         if n_since_end > MOST_CHARACTERS:

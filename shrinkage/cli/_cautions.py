@@ -9,11 +9,11 @@ import pandas as pd
 from pandas.util import hash_pandas_object
 
 from ._columns import Columns
-from ._console import plural
-from ._formats import DATES, are_dates_as_numbers, quantity
-from ._table import column
-from ._target import Target
-from ._values import FEW_VALUES, as_categories, as_numbers, is_text
+from ._console import format_item_count
+from ._formats import DATES, are_dates_as_numbers, describe_quantity
+from ._table import get_column
+from ._target import TargetColumn
+from ._values import FEW_VALUES, as_categories, as_numbers, is_text_column
 
 # Codes for a missing number: a repeated digit such as 999, or -9.
 _SENTINEL = re.compile(r"-?(?:9{2,}|8{2,}|7{2,})|-9")
@@ -21,10 +21,10 @@ SENTINEL_SHARE = 0.05
 _DATES = "seems to hold dates"
 _MOST_SHOWN = 5
 _SAMPLE = 1000  # rows, which rule out most columns
-_ENOUGH = 5  # rows beside the largest class: fewer may agree by chance
+_ENOUGH_ROWS = 5  # rows beside the largest class: fewer may agree by chance
 
 
-def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str, ...]:
+def find_cautions(frame: pd.DataFrame, columns: Columns, target: TargetColumn) -> tuple[str, ...]:
     """Return warnings about columns.
 
     Args:
@@ -47,12 +47,12 @@ def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str
     )
 
 
-def about_time(columns: Columns, said: tuple[str, ...], *, by_groups: bool) -> list[str]:
+def suggest_time_split(columns: Columns, caution_texts: tuple[str, ...], *, has_groups: bool) -> list[str]:
     """Return a note about random folds if a column of dates suggests that the rows are in time order."""
     dates = any(reason.startswith(DATES) for reason in columns.dropped.values())
-    if not dates and _DATES not in " ".join(said) and all(column.kind != "date" for column in columns.numbers):
+    if not dates and _DATES not in " ".join(caution_texts) and all(column.kind != "date" for column in columns.numbers):
         return []
-    instead = ", in place of --group," if by_groups else ""
+    instead = ", in place of --group," if has_groups else ""
     return [
         f"the folds are drawn at random: to predict later from earlier rows, say --time NAME{instead} with that column "
         "(in Python, cv=sklearn.model_selection.TimeSeriesSplit(5))"
@@ -60,7 +60,7 @@ def about_time(columns: Columns, said: tuple[str, ...], *, by_groups: bool) -> l
 
 
 def _check_each(find: Callable[[str, pd.Series], str | None], frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
-    return [text for name in names if (text := find(name, column(frame, name)))]
+    return [text for name in names if (text := find(name, get_column(frame, name)))]
 
 
 def _find_alike(name: str, cells: pd.Series) -> str | None:
@@ -82,8 +82,8 @@ def _find_alike(name: str, cells: pd.Series) -> str | None:
 def _find_quantities(name: str, cells: pd.Series) -> str | None:
     """A few distinct quantities, read as categories."""
     strings = cells.dropna()
-    are_texts = is_text(strings) or strings.map(lambda cell: isinstance(cell, str)).all()
-    if not are_texts or not (reason := quantity(strings)):
+    are_texts = is_text_column(strings) or strings.map(lambda cell: isinstance(cell, str)).all()
+    if not are_texts or not (reason := describe_quantity(strings)):
         return None
     return f"{name} is taken as categories, and {reason} to have a column of numbers"
 
@@ -99,7 +99,8 @@ def _find_sentinel(name: str, cells: pd.Series) -> str | None:
         far = abs(value - rest[place]) > rest[-1] - rest[0]
         if far and count >= SENTINEL_SHARE * len(values) and _SENTINEL.fullmatch(f"{value:g}"):
             return (
-                f"{name} is {value:g} in {plural(count, 'row')}, and otherwise between {rest[0]:g} and {rest[-1]:g}; "
+                f"{name} is {value:g} in {format_item_count(count, 'row')}, and otherwise between {rest[0]:g} and "
+                f"{rest[-1]:g}; "
                 f"if {value:g} stands for a missing number, leave those cells empty"
             )
     return None
@@ -117,13 +118,13 @@ def _find_dates(name: str, cells: pd.Series) -> str | None:
     )
 
 
-def _find_copies(frame: pd.DataFrame, columns: Columns, target: Target) -> list[str]:
+def _find_copies(frame: pd.DataFrame, columns: Columns, target: TargetColumn) -> list[str]:
     """Columns that are the target in another form: in another unit or order, or with other names of the classes."""
     y = np.asarray(target.values)
     some = np.unique(np.linspace(0, len(y) - 1, _SAMPLE).astype(int))
     found = []
     for each in columns.all:
-        cells = column(frame, each.name)
+        cells = get_column(frame, each.name)
         if _correspond(y[some], cells.iloc[some]) and _has_the_classes_of(y, cells):
             found.append(each.name)
         elif target.task == "regression" and each.kind == "number":
@@ -142,7 +143,7 @@ def _find_repeated(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
     alike: dict[int, list[pd.Series]] = {}
     found = []
     for name in names:
-        cells = column(frame, name)
+        cells = get_column(frame, name)
         hashes = hash_pandas_object(cells.iloc[rows], index=False)  # pyright: ignore[reportCallIssue]: lazy in the stubs
         others = alike.setdefault(hash(tuple(hashes)), [])
         same = next((other.name for other in others if other.equals(cells)), None)
@@ -156,7 +157,7 @@ def _find_repeated(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
 def _has_the_classes_of(y: np.ndarray, cells: pd.Series) -> bool:
     """Whether few values of a column, each in several rows, are those of the target under other names."""
     _, counts = np.unique(y, return_counts=True)
-    is_chance = len(y) - counts.max() < _ENOUGH or len(counts) * _ENOUGH > len(y)
+    is_chance = len(y) - counts.max() < _ENOUGH_ROWS or len(counts) * _ENOUGH_ROWS > len(y)
     return not is_chance and _correspond(y, cells)
 
 

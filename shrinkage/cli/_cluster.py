@@ -7,7 +7,7 @@ import click
 
 from shrinkage._cluster._connection import check_cluster
 
-from ._terms import IN_SHELL
+from ._terms import SHELL_TERMS
 
 _CLUSTER = "shrinkage.cluster"
 """Name in the meta of a click context: where the command trains."""
@@ -19,22 +19,22 @@ def cluster_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--cluster",
         metavar="WHERE",
         expose_value=False,
-        callback=_keep,
+        callback=_keep_cluster,
         show_default="none",
         help="Train in processes of Ray: local, for each core of this machine, or the HOST:PORT of a cluster.",
     )(command)
 
 
-def _keep(context: click.Context, _option: click.Parameter, given: str | None) -> None:
+def _keep_cluster(context: click.Context, _option: click.Parameter, cluster: str | None) -> None:
     try:
-        check_cluster(None if given == "none" else given)
+        check_cluster(None if cluster == "none" else cluster)
     except (ValueError, ImportError) as error:
-        raise click.UsageError(IN_SHELL.say(error.args[0])) from error
-    if given is not None:  # the options of `shrinkage resume` come before those of the command that it repeats
-        context.meta.setdefault(_CLUSTER, given)
+        raise click.UsageError(SHELL_TERMS.say(error.args[0])) from error
+    if cluster is not None:  # the options of `shrinkage resume` come before those of the command that it repeats
+        context.meta.setdefault(_CLUSTER, cluster)
 
 
-def cluster_arguments() -> dict[str, Any]:
+def get_cluster_arguments() -> dict[str, Any]:
     """Return the argument of `shrinkage.fit` for where it trains."""
     value = click.get_current_context().meta.get(_CLUSTER, "none")
     return {"cluster": None if value == "none" else value}

@@ -14,7 +14,7 @@ from shrinkage._data._untrusted import read_json
 from ._dates import FORMS, PERIODS
 from ._errors import BadInput
 from ._formats import Sign
-from ._numerals import Known
+from ._numerals import CsvFacts
 
 Task = Literal["binary", "multi-class", "regression"]
 Label = str | int | float | bool
@@ -112,9 +112,9 @@ class Columns:
     """Whether the network takes a single matrix without missing numbers, as a model of the user does."""
 
     @property
-    def renamed(self) -> dict[str, str]:
+    def renamed_inputs(self) -> dict[str, str]:
         """Columns with another name as input of the model: column name -> input name."""
-        return {name: input_name(name) for name in self.names if input_name(name) != name}
+        return {name: to_input_name(name) for name in self.names if to_input_name(name) != name}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ class Columns:
         return (*self.numbers, *self.categories, *self.texts)
 
     @property
-    def embedded(self) -> "tuple[CategoryColumn | TextColumn, ...]":
+    def embedded_columns(self) -> "tuple[CategoryColumn | TextColumn, ...]":
         """The columns with an embedding, each an input of the network."""
         return tuple(column for column in (*self.categories, *self.texts) if column.embedded)
 
@@ -141,24 +141,24 @@ class Columns:
             for cycle in column.cycles
             for wave in ("sine", "cosine")
         ]
-        one_hots = [name for column in self.categories if not column.embedded for name in _one_hot_names(column)]
+        one_hots = [name for column in self.categories if not column.embedded for name in _list_one_hot_names(column)]
         words = [f"{column.name}: {word}" for column in self.texts if not column.embedded for word in column.words]
         return (*indicators, *places, *one_hots, *words)
 
     @property
     def features(self) -> tuple[str, ...]:
         """The names of the encoded inputs: numbers, marks, and a name for each embedding."""
-        return (*(c.name for c in self.numbers), *self.marks, *(f"{c.name}: embedding" for c in self.embedded))
+        return (*(c.name for c in self.numbers), *self.marks, *(f"{c.name}: embedding" for c in self.embedded_columns))
 
-    def to_known(self, separator: str | None = None) -> Known:
+    def to_csv_facts(self, separator: str | None = None) -> CsvFacts:
         """Facts for reading a CSV with new rows in the same way as the training rows."""
         numbers = tuple(column.name for column in self.numbers if column.form is None)
         categories = {c.name: frozenset(c.categories) for c in self.categories}
-        return Known(separator, self.decimal, numbers, {**categories, **dict.fromkeys(c.name for c in self.texts)})
+        return CsvFacts(separator, self.decimal, numbers, {**categories, **dict.fromkeys(c.name for c in self.texts)})
 
     def save(self, file: Path) -> None:
         """Write the record as JSON."""
-        inputs = {name: input_name(name) for name in self.names}
+        inputs = {name: to_input_name(name) for name in self.names}
         document = {"version": VERSION, **asdict(self), "inputs": inputs}
         file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -171,10 +171,10 @@ class Columns:
             raise BadInput(f"{file} is not a columns.json of this version of shrinkage ({error}).") from error
 
 
-def input_name(name: str) -> str:
+def to_input_name(name: str) -> str:
     """Return the name of the model's input for a column: Keras allows no slash.
 
-    >>> input_name("km/h")
+    >>> to_input_name("km/h")
     'km_h'
     """
     return name.replace("/", "_")
@@ -182,16 +182,16 @@ def input_name(name: str) -> str:
 
 def check_input_names(columns: Columns) -> None:
     """Raise `BadInput` if columns have the same name as input of the model."""
-    counts = Counter(input_name(name) for name in columns.names)
-    same = [name for name in columns.names if counts[input_name(name)] > 1]
+    counts = Counter(to_input_name(name) for name in columns.names)
+    same = [name for name in columns.names if counts[to_input_name(name)] > 1]
     if same:
         raise BadInput(f"the model needs names that differ by more than a slash: {', '.join(same)}; rename one.")
 
 
-def halves(number: float | np.floating) -> tuple[float, float]:
+def split_float64(number: float | np.floating) -> tuple[float, float]:
     """Split a float64 into two float32 with the same sum to 48 bits: Keras' layers store constants as float32.
 
-    >>> halves(1_700_000_000_001)
+    >>> split_float64(1_700_000_000_001)
     (1700000038912.0, -38911.0)
     """
     with np.errstate(over="ignore", invalid="ignore"):
@@ -199,7 +199,7 @@ def halves(number: float | np.floating) -> tuple[float, float]:
         return high, float(np.float32(number - high))
 
 
-def _one_hot_names(column: CategoryColumn) -> list[str]:
+def _list_one_hot_names(column: CategoryColumn) -> list[str]:
     names = [
         f"{column.name} is missing" if cell == MISSING else f"{column.name} = {cell}" for cell in column.categories
     ]

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from ._errors import describe_known
-from ._recorded import UNFINISHED
+from ._errors import to_click_error
+from ._recorded import UNFINISHED_FOLDER
 from ._resume import say_progress
 
 
@@ -34,7 +34,7 @@ class Commands(click.Group):
             _echo_json(ctx, message, 130)
             ctx.exit(130)
         except Exception as error:
-            failure = describe_known(error, debug=ctx.meta.get("shrinkage.debug", False))
+            failure = to_click_error(error, debug=ctx.meta.get("shrinkage.debug", False))
             if message := _say_unfinished(ctx, "Stopped"):
                 click.echo(message, err=True)
             _echo_json(ctx, failure.format_message(), failure.exit_code)
@@ -45,7 +45,7 @@ class Commands(click.Group):
 
 def _say_unfinished(ctx: click.Context, event: str) -> str:
     """Print the losses so far if the command has recorded a run, and return a sentence with the command to go on."""
-    folder = ctx.meta.get(UNFINISHED)
+    folder = ctx.meta.get(UNFINISHED_FOLDER)
     if folder is None:
         return ""
     say_progress(folder)

@@ -12,8 +12,8 @@ from shrinkage._problem._defaults import FULL_BATCHES
 
 from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
-from ._fit import fit, name_of
-from ._progress import progress_arguments
+from ._fit import fit, get_result_name
+from ._progress import get_progress_arguments
 from ._recorded import RecordedCommand
 from ._settings import Settings
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import shrinkage as sh
 
     from ._network import TargetScale
-    from ._prepare import Prepared
+    from ._prepare import TableData
 
 PENALTIES = ("l2", "l1", "elastic-net", "group-lasso", "decoupled")
-_OF_FIT = ("penalty", "rho", "groups", "how", "choose", "budget", "learning_curve", "output")
+_OMITTED_OPTIONS = ("penalty", "rho", "groups", "how", "choose", "budget", "learning_curve", "output")
 """Options of `shrinkage fit` that are of one penalty, and the folder, whose default differs."""
 
 
@@ -39,8 +39,8 @@ def _read_penalties(_context: click.Context, _option: click.Parameter, text: str
     return names
 
 
-def _options_of_fit() -> list[click.Parameter]:
-    return [parameter for parameter in fit.params if parameter.name not in _OF_FIT]
+def _list_fit_options() -> list[click.Parameter]:
+    return [parameter for parameter in fit.params if parameter.name not in _OMITTED_OPTIONS]
 
 
 @click.command(
@@ -48,7 +48,7 @@ def _options_of_fit() -> list[click.Parameter]:
     short_help="Compare penalties on a table, on the same folds.",
     epilog=EXIT_CODES,
     context_settings={"show_default": True},
-    params=_options_of_fit(),
+    params=_list_fit_options(),
 )
 @click.option(
     "--penalties",
@@ -90,19 +90,19 @@ def compare(
     `shrinkage fit`, which `shrinkage predict` takes.
     """
     from ._fit import check_and_prepare, say_prepared
-    from ._folder import check_folder, check_outside, keeping_the_table
+    from ._folder import catch_full_disk, check_folder, check_outside
     from ._images import holds_images
     from ._own_model import check_model_option
-    from ._prepare import Wishes
+    from ._prepare import TableOptions
 
     if holds_images(data):
-        raise BadInput(_images_words(data[0], penalties))
+        raise BadInput(_describe_image_runs(data[0], penalties))
     if target is None:
         raise click.UsageError("Missing option '--target'.")
-    folder = output or File(f"{name_of(data[0])}-comparison")
+    folder = output or File(f"{get_result_name(data[0])}-comparison")
     check_model_option(options["model"])
-    settings = _settings(options)
-    wishes = Wishes(**{each.name: options[each.name] for each in fields(Wishes)})
+    settings = _make_settings(options)
+    wishes = TableOptions(**{each.name: options[each.name] for each in fields(TableOptions)})
     if nested and options["time"]:
         raise BadInput("--nested splits the rows of a fold again, at random, and --time orders them. Leave one out.")
     prepared = check_and_prepare(data, target, options["task"], settings, wishes)
@@ -121,19 +121,19 @@ def compare(
         return _say_estimate(console, prepared, settings, options["max_memory"], len(penalties))
     comparison = _train(prepared, settings, options["max_memory"], penalties, nested)
     document = _report(console, prepared, settings, comparison)
-    with keeping_the_table(folder):
+    with catch_full_disk(folder):
         _write(prepared, comparison, folder)
     _finish(console, comparison, folder, document)
 
 
-def _images_words(folder: File, penalties: tuple[str, ...]) -> str:
+def _describe_image_runs(folder: File, penalties: tuple[str, ...]) -> str:
     """Say how penalties are compared on images: runs of `shrinkage fit` have the same folds too."""
     runs = []
     for name in penalties:
         how = "l2 --how decoupled" if name == "decoupled" else name
         runs.append(
             f"    {shlex.join(['shrinkage', 'fit', str(folder)])} --penalty {how} "
-            f"{shlex.join(['-o', f'{name_of(folder)}-{name}'])}\n"
+            f"{shlex.join(['-o', f'{get_result_name(folder)}-{name}'])}\n"
         )
     return (
         f"compare takes a table. Compare the verdicts of these runs, which have the same folds:\n{''.join(runs)}"
@@ -141,77 +141,79 @@ def _images_words(folder: File, penalties: tuple[str, ...]) -> str:
     )
 
 
-def _settings(options: dict[str, Any]) -> Settings:
+def _make_settings(options: dict[str, Any]) -> Settings:
     """Return the settings of one penalty. A linear model is trained, as with penalties that have no exact solution."""
     of_one = {"penalty": "l2", "rho": None, "groups": None, "how": None, "choose": "min", "budget": None}
     of_one |= {"learning_curve": False}
     values = {**options, **of_one}
     if options["model"] == "linear" and options["epochs"] is None:
         values["epochs"] = FULL_BATCHES["epochs"]
-    return Settings.with_defaults(**{each.name: values[each.name] for each in fields(Settings)})
+    return Settings.from_options(**{each.name: values[each.name] for each in fields(Settings)})
 
 
-def _arguments(
-    prepared: "Prepared", settings: Settings, max_memory: int | None
+def _make_arguments(
+    table_data: "TableData", settings: Settings, max_memory: int | None
 ) -> tuple[dict[str, Any], "TargetScale"]:
-    from ._fit import fit_arguments
+    from ._fit import make_fit_arguments
     from ._network import TargetScale
 
-    scale = TargetScale.of(prepared.columns.task, prepared.target.values)
-    return fit_arguments(prepared, settings, scale, max_memory), scale
+    scale = TargetScale.from_values(table_data.columns.task, table_data.target.values)
+    return make_fit_arguments(table_data, settings, scale, max_memory), scale
 
 
 def _say_estimate(
-    console: Console, prepared: "Prepared", settings: Settings, max_memory: int | None, n_penalties: int
+    console: Console, table_data: "TableData", settings: Settings, max_memory: int | None, n_penalties: int
 ) -> None:
     from ._dry_run import say_estimate
-    from ._terms import in_shell
+    from ._terms import translate_refusals
 
-    labels = prepared.columns.labels
-    with in_shell(labels):
-        arguments = _arguments(prepared, settings, max_memory)[0]
+    labels = table_data.columns.labels
+    with translate_refusals(labels):
+        arguments = _make_arguments(table_data, settings, max_memory)[0]
     if n_penalties > 1:
         console.say(f"one of {n_penalties} penalties, which take about as long each:")
-    say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
+    say_estimate(console, arguments, labels, {"data": table_data.to_document(), "columns": table_data.list_columns()})
 
 
 def _train(
-    prepared: "Prepared", settings: Settings, max_memory: int | None, penalties: tuple[str, ...], nested: bool
+    table_data: "TableData", settings: Settings, max_memory: int | None, penalties: tuple[str, ...], nested: bool
 ) -> "sh.Comparison":
     import shrinkage as sh
 
-    from ._terms import in_shell
+    from ._terms import translate_refusals
 
-    arguments, scale = _arguments(prepared, settings, max_memory)
+    arguments, scale = _make_arguments(table_data, settings, max_memory)
     of_one = ("penalty", "how", "budget", "learning_curve")
-    with in_shell(prepared.columns.labels):
+    with translate_refusals(table_data.columns.labels):
         comparison = sh.compare(
             **{name: value for name, value in arguments.items() if name not in of_one},
-            penalties=penalties, nested=nested, **progress_arguments(),
+            penalties=penalties, nested=nested, **get_progress_arguments(),
         )  # fmt: skip
-    return comparison if prepared.columns.task != "regression" else _in_target_units(comparison, scale)
+    return comparison if table_data.columns.task != "regression" else _in_target_units(comparison, scale)
 
 
 def _in_target_units(comparison: "sh.Comparison", scale: "TargetScale") -> "sh.Comparison":
     """Return a comparison of centred and scaled targets in the units of the target."""
-    entries = tuple(replace(entry, path=scale.in_target_units(entry.path)) for entry in comparison.entries)
+    entries = tuple(replace(entry, write_path=scale.in_target_units(entry.path)) for entry in comparison.entries)
     paths = {name: scale.in_target_units(path) for name, path in comparison.paths.items()}
     return replace(comparison, entries=entries, paths=paths)
 
 
-def _report(console: Console, prepared: "Prepared", settings: Settings, comparison: "sh.Comparison") -> dict[str, Any]:
+def _report(
+    console: Console, table_data: "TableData", settings: Settings, comparison: "sh.Comparison"
+) -> dict[str, Any]:
     """Print the table, before files are written, which may fail; return the document for programs."""
-    from shrinkage._compare._comparison import comparison_text
+    from shrinkage._compare._comparison import format_comparison
 
-    from ._report import path_document
-    from ._terms import with_labels
+    from ._report import make_path_document
+    from ._terms import make_shell_terms
 
-    labels, nested = prepared.columns.labels, comparison.nested
-    terms = with_labels(labels)
-    console.say(comparison_text(comparison, terms))
+    labels, nested = table_data.columns.labels, comparison.nested
+    terms = make_shell_terms(labels)
+    console.say(format_comparison(comparison, terms))
     return {
-        "data": prepared.document(),
-        "columns": prepared.table(),
+        "data": table_data.to_document(),
+        "columns": table_data.list_columns(),
         "settings": {**settings.__dict__, "hidden": settings.layers},
         "least": None if comparison.least is None else comparison.least.name,
         "comparison": comparison.table().to_dict("records"),
@@ -219,42 +221,42 @@ def _report(console: Console, prepared: "Prepared", settings: Settings, comparis
         "verdict": terms.say(comparison.verdict()),
         "notes": [terms.say(note) for note in comparison.notes],
         "seconds": comparison.seconds,
-        "paths": {name: path_document(path, "min", terms) for name, path in comparison.paths.items()},
+        "paths": {name: make_path_document(path, "min", terms) for name, path in comparison.paths.items()},
     }
 
 
-def _write(prepared: "Prepared", comparison: "sh.Comparison", folder: File) -> None:
+def _write(table_data: "TableData", comparison: "sh.Comparison", folder: File) -> None:
     """Write the table, the pictures, and the run of the least."""
-    from shrinkage._compare._weights_plot import weight_data
+    from shrinkage._compare._weights_plot import compute_weight_data
 
-    from ._encoder import assemble
-    from ._folder import new_run
+    from ._encoder import assemble_model
+    from ._folder import create_run
     from ._report import write_path
-    from ._terms import with_labels
+    from ._terms import make_shell_terms
 
-    columns, least = prepared.columns, comparison.least
-    with new_run(folder) as fresh:
+    columns, least = table_data.columns, comparison.least
+    with create_run(folder) as fresh:
         path = next(iter(comparison.paths.values())) if least is None else least.path
         if least is not None:
             network = comparison.model()
-            assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
+            assemble_model(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
-        prepared.skipped.save(fresh)
-        write_path(path, fresh, with_labels(columns.labels))
+        table_data.skipped_rows.save(fresh)
+        write_path(path, fresh, make_shell_terms(columns.labels))
         comparison.table().to_csv(fresh / "comparison.csv", index=False)
         comparison.plot(fresh / "comparison.png")
-        if any(weight_data(path) is not None for path in comparison.paths.values()):
+        if any(compute_weight_data(path) is not None for path in comparison.paths.values()):
             comparison.plot(fresh / "weights.png", kind="weights")
 
 
 def _finish(console: Console, comparison: "sh.Comparison", folder: File, document: dict[str, Any]) -> None:
     """Say where the results are; end with an error if every model diverged."""
-    from ._report import files
+    from ._report import list_run_files
 
     least = comparison.least
     model = "" if least is None else f"model of {least.name}, the "
     console.say(f"\nThe {model}table and the pictures are in {folder}{os.sep}")
-    console.result({**document, "folder": str(folder), "files": files(folder)})
+    console.print_result({**document, "folder": str(folder), "files": list_run_files(folder)})
     if least is None:
         click.echo(
             f"Error: with every penalty a model diverged, so {folder} has no model.keras. Lower --learning-rate.",

@@ -25,7 +25,7 @@ class Console:
         """Print a message that is not part of the result."""
         click.echo(f"Note: {escape_controls(text)}", err=True)
 
-    def result(self, document: dict[str, Any]) -> None:
+    def print_result(self, document: dict[str, Any]) -> None:
         """Print the result as JSON, with `--format json`."""
         if self.json:
             click.echo(json.dumps(to_json(document), indent=2, allow_nan=False))
@@ -43,9 +43,9 @@ class Number(click.FloatRange):
         return super().convert(value, param, ctx)
 
 
-def whole_number(least: int, most: int = 10**9) -> click.IntRange:
+def make_integer_range(minimum: int, maximum: int = 10**9) -> click.IntRange:
     """A whole number that arrays and seeds can hold."""
-    return click.IntRange(min=least, max=most)
+    return click.IntRange(min=minimum, max=maximum)
 
 
 def to_json(value: Any) -> Any:
@@ -65,19 +65,19 @@ def to_json(value: Any) -> Any:
     return to_json(value.item() if hasattr(value, "item") else str(value))
 
 
-def plural(count: int, thing: str) -> str:
+def format_item_count(count: int, item: str) -> str:
     """`count` of a thing, in words.
 
-    >>> plural(1, "row"), plural(1234, "row")
+    >>> format_item_count(1, "row"), format_item_count(1234, "row")
     ('1 row', '1,234 rows')
     """
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+    return f"{count:,} {item}" if count == 1 else f"{count:,} {item}s"
 
 
 MOST_UNITS = 100_000
 
 
-def units(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+def read_units(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """Read the units of layers, such as 64,64."""
     if text is None:
         return None
@@ -87,13 +87,13 @@ def units(_context: click.Context, _option: click.Parameter, text: str | None) -
     return tuple(int(part) for part in parts)
 
 
-def n_bytes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+def read_memory_size(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
     """Read a number of bytes, such as 2GB."""
     if text is None:
         return None
-    from shrinkage._data._memory import bytes_in
+    from shrinkage._data._memory import parse_bytes
 
-    size = bytes_in(text) or 0
+    size = parse_bytes(text) or 0
     if size < 1:
         raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
     return int(min(size, 2**62))  # a float may be infinite
@@ -102,7 +102,7 @@ def n_bytes(_context: click.Context, _option: click.Parameter, text: str | None)
 _SEPARATORS = {"space": " ", "tab": "\t", "\\t": "\t"}
 
 
-def _separator(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+def _read_separator(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
     if text is None:
         return None
     found = _SEPARATORS.get(text, text)
@@ -116,14 +116,14 @@ def separator_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--sep",
         "separator",
-        callback=_separator,
+        callback=_read_separator,
         metavar="CHARACTER",
         show_default="comma, semicolon or tab, detected",
         help="The separator of a CSV: one character, `tab` or `space`.",
     )(command)
 
 
-def common(command: Callable[..., Any]) -> Callable[..., Any]:
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of every command, and the argument `console`."""
     form = click.option(
         "--format",

@@ -19,18 +19,18 @@ from typing import IO, Any, BinaryIO
 import pyarrow
 
 from ._bounds import bound_unpacked
-from ._errors import BadInput, reason_of
+from ._errors import BadInput, get_error_text
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "Zstandard"}
+_PACKINGS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "Zstandard"}
 # PK\x05\x06 begins an archive without files.
-_PACKED |= {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
+_PACKINGS |= {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 _SPREADSHEET = "is a spreadsheet ({}). Save the sheet as CSV (UTF-8) there, or in Python: {}"
 _EXCEL = _SPREADSHEET.format("Excel", "pandas.read_excel('{}').to_csv('table.csv', index=False).")
 _IN_PYTHON = "is {}, not CSV or Parquet. In Python: pandas.read_{}('{{}}').to_csv('table.csv', index=False)."
 _UNPACK = "is an archive ({}). Unpack it, and give the table in it."
 # How other formats begin, and what to do with them.
-_OTHERS = {
+_OTHER_FORMATS = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _EXCEL,
     b"ARROW1": _IN_PYTHON.format("an Arrow (Feather) file", "feather"),
     b"ORC": _IN_PYTHON.format("an ORC file", "orc"),
@@ -86,14 +86,14 @@ class Content:
             BadInput: If the file is damaged, cannot be read, or is no longer the file that was found.
         """
         try:
-            if _version(self.file) != self.version:
+            if _get_file_version(self.file) != self.version:
                 raise BadInput(f"{self.file} changed while it was read. Run the command again.")
             with contextlib.ExitStack() as stack:
                 yield _unpack(self.file, self.packings, stack)
         except FileNotFoundError as error:
             raise BadInput(f"{self.file} disappeared while it was read.") from error
         except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
-            raise BadInput(_damage(self.file, self.packings, error)) from error
+            raise BadInput(_describe_damage(self.file, self.packings, error)) from error
 
 
 def find_content(file: Path) -> Content:
@@ -106,11 +106,11 @@ def find_content(file: Path) -> Content:
         raise BadInput(f"{file} is a folder; give the file of the table.")
     if not file.is_file():
         raise BadInput(f"{file} does not exist or is not a file.")
-    content = Content(file, (), b"", _version(file))
+    content = Content(file, (), b"", _get_file_version(file))
     while True:
         with content.open() as stream:
             content = replace(content, head=stream.read(_HEAD))
-        packing = _packing(content.head)
+        packing = _find_packing(content.head)
         if packing is None:
             break
         content = replace(content, packings=(*content.packings, packing))
@@ -120,26 +120,26 @@ def find_content(file: Path) -> Content:
             )
     if not content.head:
         raise BadInput(f"{file} is empty.")
-    if way_out := _other_format(content.head):
+    if way_out := _describe_other_format(content.head):
         raise BadInput(f"{file} {way_out.format(file)}")
     return content
 
 
-def _version(file: Path) -> tuple[int, int]:
+def _get_file_version(file: Path) -> tuple[int, int]:
     found = file.stat()
     return found.st_size, found.st_mtime_ns
 
 
-def _damage(file: Path, packings: tuple[str, ...], error: Exception) -> str:
+def _describe_damage(file: Path, packings: tuple[str, ...], error: Exception) -> str:
     if packings:
-        return f"{file} is compressed ({packings[-1]}) and damaged: {reason_of(error)}."
-    return f"{file} cannot be read: {getattr(error, 'strerror', None) or reason_of(error)}."
+        return f"{file} is compressed ({packings[-1]}) and damaged: {get_error_text(error)}."
+    return f"{file} cannot be read: {getattr(error, 'strerror', None) or get_error_text(error)}."
 
 
-def _packing(content: bytes) -> str | None:
+def _find_packing(content: bytes) -> str | None:
     if content.startswith(b"BZh") and content[4:10] not in (b"1AY&SY", b"\x17rE8P\x90"):
         return None  # text
-    return next((name for magic, name in _PACKED.items() if content.startswith(magic)), None)
+    return next((name for magic, name in _PACKINGS.items() if content.startswith(magic)), None)
 
 
 def _unpack(file: Path, packings: tuple[str, ...], stack: contextlib.ExitStack) -> BinaryIO:
@@ -147,7 +147,7 @@ def _unpack(file: Path, packings: tuple[str, ...], stack: contextlib.ExitStack) 
     stream: Any = stack.enter_context(file.open("rb"))
     for i, packing in enumerate(packings):
         if packing == "zip":
-            stream = _only_member(file, seekable(stream, stack) if i else stream, stack)
+            stream = _open_single_member(file, make_seekable(stream, stack) if i else stream, stack)
         elif packing == "Zstandard":
             stream = io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, "r"), "zstd"))
         else:
@@ -156,7 +156,7 @@ def _unpack(file: Path, packings: tuple[str, ...], stack: contextlib.ExitStack) 
     return stream
 
 
-def seekable(stream: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
+def make_seekable(stream: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
     """Return a temporary file with the content of a stream."""
     copy = stack.enter_context(tempfile.TemporaryFile())
     shutil.copyfileobj(stream, copy)
@@ -164,16 +164,16 @@ def seekable(stream: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
     return copy
 
 
-def _only_member(file: Path, stream: BinaryIO, stack: contextlib.ExitStack) -> IO[bytes]:
+def _open_single_member(file: Path, stream: BinaryIO, stack: contextlib.ExitStack) -> IO[bytes]:
     try:
         archive = stack.enter_context(zipfile.ZipFile(stream))
-        return stack.enter_context(archive.open(_name_of_table(file, archive.namelist())))
+        return stack.enter_context(archive.open(_find_table_name(file, archive.namelist())))
     # An encrypted file is a RuntimeError, and an unknown compression is a NotImplementedError, which is one too.
     except (zipfile.BadZipFile, RuntimeError) as error:
-        raise BadInput(f"{file} is a zip archive that cannot be unpacked here: {reason_of(error)}.") from error
+        raise BadInput(f"{file} is a zip archive that cannot be unpacked here: {get_error_text(error)}.") from error
 
 
-def _name_of_table(file: Path, members: list[str]) -> str:
+def _find_table_name(file: Path, members: list[str]) -> str:
     names = [name for name in members if not name.endswith("/")]
     if "[Content_Types].xml" in names:
         raise BadInput(f"{file} {_EXCEL.format(file)}")
@@ -189,20 +189,20 @@ def _name_of_table(file: Path, members: list[str]) -> str:
     return names[0]
 
 
-def _other_format(content: bytes) -> str | None:
+def _describe_other_format(content: bytes) -> str | None:
     """Return advice for a file that is neither CSV nor Parquet, with {} for the name of the file; None for CSV."""
     if content[257:262] == b"ustar":
         return _UNPACK.format("tar")
     content = _as_utf8(content)
     begin = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
-    for magic, way_out in _OTHERS.items():
+    for magic, way_out in _OTHER_FORMATS.items():
         if content.startswith(magic) or begin.lower().startswith(magic):
             # A column of a CSV may be called ORC.
             if magic not in (b"ORC", b"ARROW1") or b"\0" in content[:64]:
                 return way_out
     if _TAG.match(begin):
         return _HTML
-    return _json_format(content) if begin[:1] in (b"{", b"[") else None
+    return _describe_json_format(content) if begin[:1] in (b"{", b"[") else None
 
 
 def _as_utf8(content: bytes) -> bytes:
@@ -212,7 +212,7 @@ def _as_utf8(content: bytes) -> bytes:
     return content
 
 
-def _json_format(content: bytes) -> str | None:
+def _describe_json_format(content: bytes) -> str | None:
     text = content.removeprefix(b"\xef\xbb\xbf").strip()
     first, _, rest = text.partition(b"\n")
     if rest and _is_json(first):

@@ -7,12 +7,12 @@ import click
 from shrinkage._convert import CONVENTIONS
 from shrinkage._convert import convert as convert_strength
 
-from ._console import Console, Number, common
+from ._console import Console, Number, common_options
 from ._errors import EXIT_CODES, BadInput
-from ._snippet import RHO, kind_between, snippet
-from ._terms import IN_SHELL
+from ._snippet import RHO, find_common_penalty, make_snippet
+from ._terms import SHELL_TERMS
 
-_NAMES = "\b\nNames:\n" + "\n".join(f"  {name:<27} {row.written.format('NUMBER')}" for name, row in CONVENTIONS.items())
+_NAMES = "\b\nNames:\n" + "\n".join(f"  {name:<27} {row.code.format('NUMBER')}" for name, row in CONVENTIONS.items())
 
 
 class _Command(click.Command):
@@ -42,8 +42,8 @@ def _is_negative(text: str) -> bool:
 @click.option("--sd-y", type=float, help="Standard deviation of the target, with 1/n.")
 @click.option("--sigma", type=float, help="Standard deviation of the noise.")
 @click.option("--rho", type=Number(min=0, max=1), help="Share of L1 in an elastic net, from 0 to 1.")
-@common
-def convert(lam: float, source: str, target: str, rho: float | None, console: Console, **known: Any) -> None:
+@common_options
+def convert(lam: float, source: str, target: str, rho: float | None, console: Console, **facts: Any) -> None:
     """Convert LAM, a strength of one library, to the strength of another that trains to the same weights.
 
     \b
@@ -52,19 +52,21 @@ def convert(lam: float, source: str, target: str, rho: float | None, console: Co
     An error names missing options. If there is no equivalent, the error says why.
     """
     try:
-        strength = convert_strength(lam, source, target, **known)
+        strength = convert_strength(lam, source, target, **facts)
     except ValueError as error:
-        raise BadInput(IN_SHELL.say(error.args[0])) from error
-    if rho is not None and kind_between(source, target) != "ElasticNet":
-        raise BadInput(f"--rho goes with an elastic net, and {source} to {target} is {kind_between(source, target)}.")
+        raise BadInput(SHELL_TERMS.say(error.args[0])) from error
+    if rho is not None and find_common_penalty(source, target) != "ElasticNet":
+        raise BadInput(
+            f"--rho goes with an elastic net, and {source} to {target} is {find_common_penalty(source, target)}."
+        )
     notes = [f"{name}, if {CONVENTIONS[name].note}" for name in (source, target) if CONVENTIONS[name].note]
-    if kind_between(source, target) == "ElasticNet":
+    if find_common_penalty(source, target) == "ElasticNet":
         notes += [f"the share of L1, rho, is {RHO:g} here; --rho takes another"] if rho is None else []
-    code = snippet(strength, source, target, known, rho)
+    code = make_snippet(strength, source, target, facts, rho)
     console.say(code)
     for note in notes:
         console.note(f"{note}.")
-    numbers = {name: value for name, value in known.items() if value is not None}
-    console.result(
+    numbers = {name: value for name, value in facts.items() if value is not None}
+    console.print_result(
         {"strength": strength, "code": code, "lam": lam, "from": source, "to": target, **numbers, "notes": notes}
     )

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ._formats import DATES, MOST, are_dates
-from ._values import as_numbers, by_value
+from ._formats import DATES, TYPE_SHARE, are_dates
+from ._values import as_numbers, convert_by_value
 
 ISO = "ISO8601"
 _DAYS = (
@@ -15,7 +15,7 @@ _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 FORMS = (ISO, *(f"{day}{time}" for day in _DAYS for time in _TIMES))
 """Formats of text. Numbers between slashes are in either order, which the cells must show."""
 
-_SAMPLE, _SOME = 1000, 0.5  # distinct cells that are tried in all formats, and the share that must have one
+_SAMPLE, _FORMAT_SHARE = 1000, 0.5  # distinct cells that are tried in all formats, and the share that must have one
 DAY = 86_400.0
 PERIODS = {"year": 365.2425 * DAY, "week": 7 * DAY, "day": DAY}
 """The cycles of a calendar, in seconds."""
@@ -48,9 +48,9 @@ def find_form(cells: pd.Series) -> str:
     if not are_dates(filled_cells):
         raise NoDates(DATES)
     some = filled_cells.drop_duplicates().iloc[:_SAMPLE]
-    read = {form: parse(filled_cells, form) for form in FORMS if parse(some, form).notna().mean() >= _SOME}
+    read = {form: parse(filled_cells, form) for form in FORMS if parse(some, form).notna().mean() >= _FORMAT_SHARE}
     most = max((int(times.notna().sum()) for times in read.values()), default=0)
-    if most < MOST * len(filled_cells):
+    if most < TYPE_SHARE * len(filled_cells):
         raise NoDates("times without a date, or dates of another format or several; write them as 2024-01-31 18:30")
     found = {form: times for form, times in read.items() if times.notna().sum() == most}
     first = next(iter(found))
@@ -61,7 +61,7 @@ def find_form(cells: pd.Series) -> str:
 
 def as_seconds(cells: pd.Series, form: str) -> np.ndarray:
     """Return (n,) float64: seconds since 1970-01-01, and NaN for cells that are missing or not dates."""
-    return by_value(lambda distinct: _as_seconds(distinct, form))(cells)
+    return convert_by_value(lambda distinct: _as_seconds(distinct, form))(cells)
 
 
 def _as_seconds(cells: pd.Series, form: str) -> np.ndarray:
@@ -87,15 +87,15 @@ def find_cycles(seconds: np.ndarray) -> tuple[str, ...]:
     return tuple(
         name
         for name, period in PERIODS.items()
-        if span >= period and max(np.ptp(place(times, period, np), axis=0)) > _SAME
+        if span >= period and max(np.ptp(compute_cycle_place(times, period, np), axis=0)) > _SAME_PLACE
     )
 
 
-_SAME = 0.1
+_SAME_PLACE = 0.1
 """The first of January has a place in the year that varies by a quarter of a day."""
 
 
-def place(seconds: np.ndarray, period: float, ops) -> np.ndarray:
+def compute_cycle_place(seconds: np.ndarray, period: float, ops) -> np.ndarray:
     """Return the place in a cycle as sine and cosine, (n, 2), by the functions of NumPy or `keras.ops`."""
     angle = ops.mod(seconds, period) * (2 * np.pi / period)
     return ops.stack([ops.sin(angle), ops.cos(angle)], axis=-1)

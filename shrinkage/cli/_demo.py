@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._console import Console, common, import_keras
+from ._console import Console, common_options, import_keras
 from ._errors import EXIT_CODES, TrainingFailed
 from ._fit import repeats_option
-from ._progress import progress_arguments, progress_options
+from ._progress import get_progress_arguments, progress_options
 from ._recorded import RecordedCommand
 
 if TYPE_CHECKING:
@@ -26,27 +26,27 @@ FOLDER = File("shrinkage-demo")
 )
 @repeats_option
 @progress_options
-@common
+@common_options
 def demo(overwrite: bool, repeats: int, console: Console) -> None:
     """Train on scikit-learn's handwritten digits; results in ./shrinkage-demo.
 
     The 1,797 images are 8 x 8 pixels, the network has two hidden layers of 64 units, and every strength of an L2
     penalty is cross-validated over 5 folds.
     """
-    from ._folder import check_folder, keeping_the_table, new_run
-    from ._report import files, path_document, path_text, write_path
+    from ._folder import catch_full_disk, check_folder, create_run
+    from ._report import describe_path_in_shell, list_run_files, make_path_document, write_path
 
     check_folder(FOLDER, overwrite)
     import_keras()
     path = _train(repeats)
-    console.say(path_text(path))
-    with keeping_the_table(FOLDER), new_run(FOLDER) as fresh:
+    console.say(describe_path_in_shell(path))
+    with catch_full_disk(FOLDER), create_run(FOLDER) as fresh:
         if not path.failed.all():
             path.model().save(fresh / "model.keras")
         write_path(path, fresh)
     model = "" if path.failed.all() else "model, the "
     console.say(f"\nThe {model}path, its picture and report.html are in {FOLDER}{os.sep}")
-    console.result({**path_document(path, "min"), "folder": str(FOLDER), "files": files(FOLDER)})
+    console.print_result({**make_path_document(path, "min"), "folder": str(FOLDER), "files": list_run_files(FOLDER)})
     if path.failed.all():
         click.echo(f"Error: at every strength a model diverged, so {FOLDER} has no model.keras.", err=True)
         click.get_current_context().exit(TrainingFailed.exit_code)
@@ -59,11 +59,11 @@ def _train(repeats: int) -> "Path":
 
     pixels, digits = load_digits(return_X_y=True)
     # 16 grey levels.
-    options = {"cv": 5, "repeats": repeats, "epochs": 20, "batch_size": 32, **progress_arguments()}
-    return sh.fit(_network(), pixels / 16, digits, penalty=sh.L2(), **options)
+    options = {"cv": 5, "repeats": repeats, "epochs": 20, "batch_size": 32, **get_progress_arguments()}
+    return sh.fit(_make_network(), pixels / 16, digits, penalty=sh.L2(), **options)
 
 
-def _network() -> "keras.Model":
+def _make_network() -> "keras.Model":
     import keras
 
     layers = keras.layers

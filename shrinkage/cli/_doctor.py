@@ -11,7 +11,7 @@ import click
 from shrinkage._host._errors import find_unknown_code, is_lambda_refused
 from shrinkage._host._private import UnsupportedVersion
 
-from ._console import Console, common, import_keras
+from ._console import Console, common_options, import_keras
 from ._errors import EXIT_CODES, BadInput
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Find faults of a saved model's regularization.", epilog=EXIT_CODES)
 @click.argument("models", type=click.Path(path_type=File), nargs=-1, required=True)
 @click.option("--steps", type=click.IntRange(min=1), help="The number of optimizer steps in the training.")
-@common
+@common_options
 @click.pass_context
 def doctor(context: click.Context, models: tuple[File, ...], steps: int | None, console: Console) -> None:
     """Report faults of the regularization of MODELS, which are .keras files, each with a fix.
@@ -36,19 +36,19 @@ def doctor(context: click.Context, models: tuple[File, ...], steps: int | None, 
     refused: list[BadInput] = []
     for file in models:
         try:
-            reports.append((file, _report(file, steps, console)))
+            reports.append((file, _make_report(file, steps, console)))
         except BadInput as error:
             refused.append(error)
     if reports:
         console.say("\n\n".join(f"{file}\n{report}" if len(models) > 1 else str(report) for file, report in reports))
     errors = {"error": " ".join(error.message for error in refused), "exit_code": 2} if refused else {}
-    console.result({"models": [_document(file, report) for file, report in reports], **errors})
+    console.print_result({"models": [_make_document(file, report) for file, report in reports], **errors})
     for error in refused:
         error.show()
     context.exit(2 if refused else 1 if any(report.errors for _, report in reports) else 0)
 
 
-def _report(file: File, steps: int | None, console: Console) -> "Report":
+def _make_report(file: File, steps: int | None, console: Console) -> "Report":
     _check_file(file)
     import_keras()
     import shrinkage as sh
@@ -56,7 +56,7 @@ def _report(file: File, steps: int | None, console: Console) -> "Report":
     return sh.doctor(_load(file, console), steps=steps)
 
 
-def _document(file: File, report: "Report") -> dict[str, Any]:
+def _make_document(file: File, report: "Report") -> dict[str, Any]:
     counts = {"errors": len(report.errors), "warnings": len(report.warnings), "notes": len(report.notes)}
     return {"file": str(file), "model": report.model, **counts, "findings": [asdict(each) for each in report.findings]}
 
@@ -97,8 +97,8 @@ def _load(file: File, console: Console) -> "keras.Model":
             except UnsupportedVersion:
                 raise
             except Exception as error:
-                raise BadInput(_load_problem(file, error)) from error
-            console.note(f"the optimizer is not looked at. {_load_problem(file, whole)}")
+                raise BadInput(_describe_load_problem(file, error)) from error
+            console.note(f"the optimizer is not looked at. {_describe_load_problem(file, whole)}")
     if not isinstance(model, keras.Model):
         raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
     if not model.built:
@@ -106,7 +106,7 @@ def _load(file: File, console: Console) -> "keras.Model":
     return model
 
 
-def _load_problem(file: File, error: Exception) -> str:
+def _describe_load_problem(file: File, error: Exception) -> str:
     """Say why a file cannot be loaded, and what to do."""
     if is_lambda_refused(error):
         return (
@@ -120,10 +120,10 @@ def _load_problem(file: File, error: Exception) -> str:
             f"keras.models.load_model({str(file)!r}, custom_objects={{{name!r}: {name}}}), and call "
             f"shrinkage.doctor(model)."
         )
-    return f"{file} cannot be loaded as a Keras model: {_reason(error)}."
+    return f"{file} cannot be loaded as a Keras model: {_describe_error(error)}."
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """Return the first line of an error."""
     text = str(error.args[0] if error.args else "").strip()
     return (text.splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ._console import Console
-from ._terms import in_shell, with_labels
+from ._terms import make_shell_terms, translate_refusals
 
 
 def say_estimate(
@@ -21,9 +21,9 @@ def say_estimate(
     """
     import shrinkage as sh
 
-    with in_shell(labels):
+    with translate_refusals(labels):
         found = sh.estimate(**arguments)
-    terms = with_labels(labels)
+    terms = make_shell_terms(labels)
     console.say(f"{found.text(terms)}\nDry run: nothing was trained or written.")
     notes = [terms.say(note) for note in found.notes]
-    console.result({**document, "forecast": {**asdict(found), "notes": notes}, "dry_run": True})
+    console.print_result({**document, "forecast": {**asdict(found), "notes": notes}, "dry_run": True})

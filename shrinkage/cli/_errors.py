@@ -24,7 +24,7 @@ Exit codes:
 
 
 # Control characters of terminals, characters that change the direction of text, and bytes that are not text.
-_OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL_CHARACTERS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def escape_controls(text: str) -> str:
@@ -33,7 +33,7 @@ def escape_controls(text: str) -> str:
     >>> escape_controls("column \x1b[31mred")
     'column \\x1b[31mred'
     """
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL_CHARACTERS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class _Failure(click.ClickException):
@@ -55,13 +55,13 @@ class TrainingFailed(_Failure):
     exit_code = 3
 
 
-class Unexpected(_Failure):
+class UnexpectedError(_Failure):
     """A fault of this package. The traceback is in a log file."""
 
     exit_code = 70
 
 
-def disk_full(error: BaseException | None) -> str | None:
+def describe_full_disk(error: BaseException | None) -> str | None:
     """Return a phrase if an error, or an error that caused it, says that a disk is full; else None."""
     while error is not None:
         number = getattr(error, "errno", None)
@@ -74,12 +74,12 @@ def disk_full(error: BaseException | None) -> str | None:
     return None
 
 
-def reason_of(error: BaseException) -> str:
+def get_error_text(error: BaseException) -> str:
     """Return the text of an error of another package, without the full stop that some have at the end."""
     return str(error).strip().rstrip(".") or type(error).__name__
 
 
-def describe_known(error: Exception, debug: bool) -> click.ClickException:
+def to_click_error(error: Exception, debug: bool) -> click.ClickException:
     """Return an error as one of a command, with its exit code."""
     if isinstance(error, click.ClickException):
         return error
@@ -91,9 +91,9 @@ def describe_known(error: Exception, debug: bool) -> click.ClickException:
             "memory ran out. All rows are read into memory: give fewer rows or columns, a smaller network, or fewer "
             "--folds."
         )
-    if reason := disk_full(error):
+    if reason := describe_full_disk(error):
         return BadInput(f"a file could not be written: {reason}. Free space, or give another place.")
-    return _describe_unexpected(error, debug)
+    return _make_unexpected_error(error, debug)
 
 
 def is_refusal(error: Exception) -> bool:
@@ -106,7 +106,7 @@ def is_refusal(error: Exception) -> bool:
     return not frames[-1].line or frames[-1].line.startswith("raise")
 
 
-def _describe_unexpected(error: Exception, debug: bool) -> Unexpected:
+def _make_unexpected_error(error: Exception, debug: bool) -> UnexpectedError:
     details = "".join(traceback.format_exception(error))
     if debug:
         click.echo(details, err=True)
@@ -118,5 +118,5 @@ def _describe_unexpected(error: Exception, debug: bool) -> Unexpected:
         ) as log:
             log.write(f"command: {sys.argv}\npython: {sys.version}\n\n{details}")
     except OSError:
-        return Unexpected(f"{message} Add --debug to see the traceback.")
-    return Unexpected(f"{message} The traceback is in {log.name}.")
+        return UnexpectedError(f"{message} Add --debug to see the traceback.")
+    return UnexpectedError(f"{message} The traceback is in {log.name}.")

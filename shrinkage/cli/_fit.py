@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
-from ._cluster import cluster_arguments, cluster_option
-from ._console import Console, Number, common, import_keras, n_bytes, separator_option, units, whole_number
+from ._cluster import cluster_option, get_cluster_arguments
+from ._console import (
+    Console,
+    Number,
+    common_options,
+    import_keras,
+    make_integer_range,
+    read_memory_size,
+    read_units,
+    separator_option,
+)
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
-from ._penalty import check_penalty, penalty_arguments, penalty_options
-from ._progress import progress_arguments, progress_options, tensorboard_option
-from ._recorded import RecordedCommand, recorded, resumed_folder
-from ._settings import Settings, training_arguments
+from ._penalty import check_penalty_options, make_penalty_arguments, penalty_options
+from ._progress import get_progress_arguments, progress_options, tensorboard_option
+from ._recorded import RecordedCommand, get_resumed_folder, record_run
+from ._settings import Settings, make_training_arguments
 
 if TYPE_CHECKING:
     from shrinkage._path._path import Path
 
     from ._columns import Task
     from ._network import TargetScale
-    from ._prepare import Prepared, Wishes
+    from ._prepare import TableData, TableOptions
     from ._stream import Stream
 
 
@@ -30,7 +39,7 @@ _BUDGETS = 1.2, 1000.0
 
 repeats_option = click.option(
     "--repeats",
-    type=whole_number(1, MOST_REPEATS),
+    type=make_integer_range(1, MOST_REPEATS),
     default=1,
     show_default=True,
     help="Number of times the folds are drawn.",
@@ -79,31 +88,31 @@ repeats_option = click.option(
 )
 @click.option(
     "--max-memory",
-    callback=n_bytes,
+    callback=read_memory_size,
     metavar="SIZE",
     show_default="half of the free memory",
     help="About the most memory to use, such as 2GB. Rows that take more are kept on disk.",
 )
-@click.option("--hidden", callback=units, show_default="64,64", help="Units of each hidden layer of an mlp.")
+@click.option("--hidden", callback=read_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
 @click.option(
     "--epochs",
-    type=whole_number(1),
+    type=make_integer_range(1),
     show_default="200; of a linear model 1000, or none with --penalty l2, where the models are computed",
     help="The largest number of epochs.",
 )
-@click.option("--batch-size", type=whole_number(1), show_default="32; of a linear model all rows")
+@click.option("--batch-size", type=make_integer_range(1), show_default="32; of a linear model all rows")
 @click.option(
     "--learning-rate",
     type=Number(min=0, min_open=True),
     show_default="0.001; of a linear model 0.3, falling to 0",
     help="The learning rate of Adam.",
 )
-@click.option("--folds", type=whole_number(2), default=5, help="Folds of the cross-validation.")
+@click.option("--folds", type=make_integer_range(2), default=5, help="Folds of the cross-validation.")
 @repeats_option
 @click.option("--group", metavar="NAME", help="A column of groups: a fold holds out whole groups. It is no input.")
 @click.option("--time", metavar="NAME", help="A column of times: folds train on earlier rows. It is no input.")
 @click.option("--fold", metavar="NAME", help="A column of fold numbers, -1 to only train. It is no input.")
-@click.option("--seed", type=whole_number(0, 2**32 - 1), default=0, help="The seed of all random numbers.")
+@click.option("--seed", type=make_integer_range(0, 2**32 - 1), default=0, help="The seed of all random numbers.")
 @click.option(
     "--choose",
     type=click.Choice(["min", "1se"]),
@@ -128,7 +137,7 @@ repeats_option = click.option(
 @cluster_option
 @tensorboard_option
 @progress_options
-@common
+@common_options
 def fit(
     data: tuple[File, ...],
     target: str | None,
@@ -158,14 +167,14 @@ def fit(
     model.keras (takes the raw columns; plain Keras loads it), columns.json, the path, its picture, and report.html, a
     page to look at.
     """
-    from ._folder import check_folder, check_outside, keeping_the_table
+    from ._folder import catch_full_disk, check_folder, check_outside
     from ._images import holds_images, refuse_images
     from ._own_model import check_model_option
-    from ._prepare import Wishes
+    from ._prepare import TableOptions
     from ._split import OPTIONS
     from ._tables import find_sources
 
-    folder = resumed_folder() or output or File(f"{name_of(data[0])}-shrinkage")
+    folder = get_resumed_folder() or output or File(f"{get_result_name(data[0])}-shrinkage")
     if holds_images(data):
         tables = {"drop": drop, "category": category, "number": number, "no_clip": not clip, "sep": separator,
                   "target": target, "task": task}  # fmt: skip
@@ -174,9 +183,9 @@ def fit(
         refuse_images(source.file for source in find_sources(data))
         raise click.UsageError("Missing option '--target'.")
     check_model_option(options["model"])
-    settings = Settings.with_defaults(**options, clip=clip)
+    settings = Settings.from_options(**options, clip=clip)
     columns = {name: options[name] for name in OPTIONS}
-    wishes = Wishes(
+    wishes = TableOptions(
         drop, category, number, clip, settings.model, separator, **columns, on_bad_row=on_bad_row, max_memory=max_memory
     )
     prepared = check_and_prepare(data, target, task, settings, wishes)
@@ -184,28 +193,30 @@ def fit(
         _begin_stream(console, prepared, prepared.stream, settings)
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
-    if not dry_run and resumed_folder() is None:
+    if not dry_run and get_resumed_folder() is None:
         check_folder(folder, overwrite)
     say_prepared(console, prepared, settings, settings.describe())
     import_keras()
     if dry_run:
         return _stop_before_training(console, prepared, settings, max_memory)
-    with recorded(folder, max_memory) as record:
-        path = train(prepared, settings, max_memory, run=record, **progress_arguments(), **cluster_arguments())
+    with record_run(folder, max_memory) as record:
+        path = train_path(
+            prepared, settings, max_memory, run=record, **get_progress_arguments(), **get_cluster_arguments()
+        )
         document = _report(console, prepared, path, settings)
-        with keeping_the_table(folder):
+        with catch_full_disk(folder):
             _write(prepared, path, settings, folder)
     _finish(console, path, settings, folder, document)
 
 
-def _begin_stream(console: Console, prepared: "Prepared", stream: "Stream", settings: Settings) -> None:
+def _begin_stream(console: Console, table_data: "TableData", stream: "Stream", settings: Settings) -> None:
     """Let a table larger than memory say what was read when all rows are, and refuse a training that needs them all."""
     if settings.batch_size is None and settings.solver != "exact":
         raise BadInput(
             "--model linear takes all rows together, and the table is larger than the memory limit. Say "
             "--batch-size 256, or give a larger --max-memory."
         )
-    stream.at_end = lambda: console.say(prepared.describe_read())
+    stream.at_end = lambda: console.say(table_data.describe_counts())
 
 
 def _fit_images(
@@ -215,56 +226,64 @@ def _fit_images(
     overwrite: bool,
     dry_run: bool,
     max_memory: int | None,
-    tables: dict[str, Any],
+    table_options: dict[str, Any],
     options: dict[str, Any],
 ) -> None:
-    """Train on a folder of images. `tables` are options that go with tables."""
+    """Train on a folder of images. `table_options` are options that go with tables."""
     import shrinkage as sh
 
     from ._dry_run import say_estimate
-    from ._folder import check_folder, check_outside, keeping_the_table
-    from ._images import check_options, prepare, write
-    from ._images import fit_arguments as arguments_of_images
-    from ._report import path_document, path_text
-    from ._split import OPTIONS, check_budget
-    from ._terms import in_shell, with_labels
+    from ._folder import catch_full_disk, check_folder, check_outside
+    from ._images import check_image_options, prepare_images, write_image_run
+    from ._images import make_image_fit_arguments as arguments_of_images
+    from ._report import describe_path_in_shell, make_path_document
+    from ._split import OPTIONS, check_budget_options
+    from ._terms import make_shell_terms, translate_refusals
 
     is_default = click.get_current_context().get_parameter_source("model") is ParameterSource.DEFAULT
     other_model = None if is_default else options["model"]
-    check_options({**tables, **{name: options[name] for name in (*OPTIONS, "hidden")}, "model": other_model})
-    settings = Settings.with_defaults(**options)
-    check_penalty(settings)
-    check_budget(settings)
+    check_image_options(
+        {**table_options, **{name: options[name] for name in (*OPTIONS, "hidden")}, "model": other_model}
+    )
+    settings = Settings.from_options(**options)
+    check_penalty_options(settings)
+    check_budget_options(settings)
     check_outside(folder, [data])
-    if not dry_run and resumed_folder() is None:
+    if not dry_run and get_resumed_folder() is None:
         check_folder(folder, overwrite)
-    prepared = prepare(data)
+    prepared = prepare_images(data)
     labels = prepared.images.labels
     console.say(prepared.describe())
     console.say(f"training: {settings.describe('small convolutional network')}\n")
     import_keras()
-    with in_shell(labels):
+    with translate_refusals(labels):
         arguments = arguments_of_images(prepared, settings, max_memory)
     if dry_run:
-        return say_estimate(console, arguments, labels, {"data": prepared.document()})
-    with recorded(folder, max_memory) as record:
-        with in_shell(labels):
-            path = sh.fit(**arguments, run=record, **progress_arguments(), **cluster_arguments())
-        console.say(path_text(path, with_labels(labels)))
-        with keeping_the_table(folder):
-            write(prepared, path, settings, folder)
-    document = {"data": prepared.document(), "settings": settings.__dict__}
-    _finish(console, path, settings, folder, {**document, **path_document(path, settings.rule, with_labels(labels))})
+        return say_estimate(console, arguments, labels, {"data": prepared.to_document()})
+    with record_run(folder, max_memory) as record:
+        with translate_refusals(labels):
+            path = sh.fit(**arguments, run=record, **get_progress_arguments(), **get_cluster_arguments())
+        console.say(describe_path_in_shell(path, make_shell_terms(labels)))
+        with catch_full_disk(folder):
+            write_image_run(prepared, path, settings, folder)
+    document = {"data": prepared.to_document(), "settings": settings.__dict__}
+    _finish(
+        console,
+        path,
+        settings,
+        folder,
+        {**document, **make_path_document(path, settings.rule, make_shell_terms(labels))},
+    )
 
 
 def _finish(console: Console, path: "Path", settings: Settings, folder: File, document: dict[str, Any]) -> None:
     """Say where the results are; end with an error if every model diverged."""
-    from ._report import files
+    from ._report import list_run_files
 
     chosen = "the chosen lambda" if settings.budget else f"lambda {settings.choose}"
     model = "" if path.failed.all() else f"model at {chosen}, the "
     console.say(f"\nThe {model}path, its picture and report.html are in {folder}{os.sep}")
-    console.result({**document, "folder": str(folder), "files": files(folder)})
+    console.print_result({**document, "folder": str(folder), "files": list_run_files(folder)})
     if path.failed.all():
         click.echo(
             f"Error: at every strength a model diverged, so {folder} has no model.keras. Lower --learning-rate.",
@@ -274,24 +293,24 @@ def _finish(console: Console, path: "Path", settings: Settings, folder: File, do
 
 
 def check_and_prepare(
-    data: tuple[File, ...], target: str, task: "Task | None", settings: Settings, wishes: "Wishes"
-) -> "Prepared":
+    data: tuple[File, ...], target: str, task: "Task | None", settings: Settings, table_options: "TableOptions"
+) -> "TableData":
     """Refuse options that contradict each other, and read the table."""
-    from ._prepare import prepare
-    from ._split import OPTIONS, check_budget, check_split
+    from ._prepare import prepare_table
+    from ._split import OPTIONS, check_budget_options, check_split_options
 
-    check_penalty(settings)
-    check_split(**{name: getattr(settings, name) for name in OPTIONS}, repeats=settings.repeats)
-    check_budget(settings)
-    return prepare(data, target, task, settings.folds, wishes)
+    check_penalty_options(settings)
+    check_split_options(**{name: getattr(settings, name) for name in OPTIONS}, repeats=settings.repeats)
+    check_budget_options(settings)
+    return prepare_table(data, target, task, settings.folds, table_options)
 
 
-def say_prepared(console: Console, prepared: "Prepared", settings: Settings, training: str) -> None:
+def say_prepared(console: Console, table_data: "TableData", settings: Settings, training: str) -> None:
     """Describe the table, and the training to come."""
-    from ._own_model import is_own
+    from ._own_model import is_user_model
 
-    console.say(prepared.describe())
-    if is_own(settings.model):
+    console.say(table_data.describe())
+    if is_user_model(settings.model):
         console.say(
             f"caution: {settings.model} trains from fresh weights; frozen weights and state such as moving means are "
             "kept, and must not come from these rows"
@@ -299,95 +318,102 @@ def say_prepared(console: Console, prepared: "Prepared", settings: Settings, tra
     console.say(f"training: {training}\n")
 
 
-def name_of(place: File) -> str:
+def get_result_name(place: File) -> str:
     """Return a name for the results: of a folder, or of the first file without its suffix."""
     from ._tables import find_sources
 
     return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
 
 
-def train(prepared: "Prepared", settings: Settings, max_memory: int | None, **shown: Any) -> "Path":
-    """Train the path on the encoded inputs. `shown` are the arguments of `shrinkage.fit` that only show how it goes."""
+def train_path(table_data: "TableData", settings: Settings, max_memory: int | None, **display_arguments: Any) -> "Path":
+    """Train the path on the encoded inputs; `display_arguments` are arguments of `shrinkage.fit` for the display."""
     import shrinkage as sh
 
     from ._network import TargetScale
-    from ._terms import in_shell
+    from ._terms import translate_refusals
 
-    scale = TargetScale.of(prepared.columns.task, prepared.target.values)
-    with in_shell(prepared.columns.labels):
-        path = sh.fit(**fit_arguments(prepared, settings, scale, max_memory), **shown)
+    scale = TargetScale.from_values(table_data.columns.task, table_data.target.values)
+    with translate_refusals(table_data.columns.labels):
+        path = sh.fit(**make_fit_arguments(table_data, settings, scale, max_memory), **display_arguments)
     return scale.in_target_units(path)
 
 
-def fit_arguments(
-    prepared: "Prepared", settings: Settings, scale: "TargetScale", max_memory: int | None
+def make_fit_arguments(
+    table_data: "TableData", settings: Settings, scale: "TargetScale", max_memory: int | None
 ) -> dict[str, Any]:
-    from ._network import network
+    from ._network import make_network
 
-    inputs = prepared.encode()
-    if prepared.stream is None:
-        rows = {"x": inputs if len(inputs) > 1 else inputs[0], "y": scale.encode(prepared.target.values)}
+    inputs = table_data.encode()
+    if table_data.stream is None:
+        rows = {"x": inputs if len(inputs) > 1 else inputs[0], "y": scale.encode(table_data.target.values)}
     else:
-        rows = {"x": prepared.stream.dataset(scale.encode)}
+        rows = {"x": table_data.stream.make_dataset(scale.encode)}
     return {
-        "model": network(prepared.columns, inputs, settings),
+        "model": make_network(table_data.columns, inputs, settings),
         **rows,
-        **penalty_arguments(settings),
-        **training_arguments(settings, prepared.n_rows),
-        "cv": prepared.split.cv,
-        "groups": prepared.split.groups,
+        **make_penalty_arguments(settings),
+        **make_training_arguments(settings, table_data.n_rows),
+        "cv": table_data.split.cv,
+        "groups": table_data.split.groups,
         "repeats": settings.repeats,
         "budget": settings.budget,
         "learning_curve": settings.learning_curve,
         "seed": settings.seed,
-        "standardize_target": prepared.columns.task == "regression",
+        "standardize_target": table_data.columns.task == "regression",
         "max_memory": max_memory,
     }
 
 
-def _stop_before_training(console: Console, prepared: "Prepared", settings: Settings, max_memory: int | None) -> None:
+def _stop_before_training(
+    console: Console, table_data: "TableData", settings: Settings, max_memory: int | None
+) -> None:
     from ._dry_run import say_estimate
     from ._network import TargetScale
-    from ._terms import in_shell
+    from ._terms import translate_refusals
 
-    labels = prepared.columns.labels
-    scale = TargetScale.of(prepared.columns.task, prepared.target.values)
-    with in_shell(labels):
-        arguments = fit_arguments(prepared, settings, scale, max_memory)
-    say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
+    labels = table_data.columns.labels
+    scale = TargetScale.from_values(table_data.columns.task, table_data.target.values)
+    with translate_refusals(labels):
+        arguments = make_fit_arguments(table_data, settings, scale, max_memory)
+    say_estimate(console, arguments, labels, {"data": table_data.to_document(), "columns": table_data.list_columns()})
 
 
-def _write(prepared: "Prepared", path: "Path", settings: Settings, folder: File) -> None:
-    from ._encoder import assemble
-    from ._folder import new_run
+def _write(table_data: "TableData", path: "Path", settings: Settings, folder: File) -> None:
+    from ._encoder import assemble_model
+    from ._folder import create_run
     from ._report import write_path
-    from ._terms import with_labels
+    from ._terms import make_shell_terms
 
-    columns = prepared.columns
-    with new_run(folder) as fresh:
+    columns = table_data.columns
+    with create_run(folder) as fresh:
         if not path.failed.all():
             network = path.model(settings.rule)
-            assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
+            assemble_model(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
-        prepared.skipped.save(fresh)
-        write_path(path, fresh, with_labels(columns.labels))
+        table_data.skipped_rows.save(fresh)
+        write_path(path, fresh, make_shell_terms(columns.labels))
 
 
-def _report(console: Console, prepared: "Prepared", path: "Path", settings: Settings) -> dict[str, Any]:
+def _report(console: Console, table_data: "TableData", path: "Path", settings: Settings) -> dict[str, Any]:
     """Print the table, before files are written, which may fail; return the document for programs."""
-    from ._report import path_document, path_text, root_mean_squares, root_mean_squares_text
-    from ._terms import with_labels
+    from ._report import (
+        compute_root_mean_squares,
+        describe_path_in_shell,
+        describe_root_mean_squares,
+        make_path_document,
+    )
+    from ._terms import make_shell_terms
 
-    terms = with_labels(prepared.columns.labels)
+    terms = make_shell_terms(table_data.columns.labels)
     options = {**settings.__dict__, "hidden": settings.layers}
     document = {
-        "data": prepared.document(),
-        "columns": prepared.table(),
+        "data": table_data.to_document(),
+        "columns": table_data.list_columns(),
         "settings": options,
-        **path_document(path, settings.rule, terms),
+        **make_path_document(path, settings.rule, terms),
     }
-    console.say(path_text(path, terms))
-    if errors := root_mean_squares(path, prepared.columns):
+    console.say(describe_path_in_shell(path, terms))
+    if errors := compute_root_mean_squares(path, table_data.columns):
         document["root_mean_squared_error"] = errors
-        console.say(root_mean_squares_text(errors, prepared.columns))
+        console.say(describe_root_mean_squares(errors, table_data.columns))
     return document

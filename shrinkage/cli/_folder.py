@@ -6,9 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shrinkage._data._scratch import folder_for, folder_in, make_folder, remove_leftovers, sync_files, sync_folder
+from shrinkage._data._scratch import (
+    make_synced_folder,
+    open_temporary_folder,
+    open_temporary_folder_for,
+    remove_leftovers,
+    sync_files,
+    sync_folder,
+)
 
-from ._errors import BadInput, disk_full
+from ._errors import BadInput, describe_full_disk
 from ._recorded import MARK, is_unfinished
 
 PAGE, COMMAND_LINE = "report.html", "command.txt"
@@ -45,15 +52,15 @@ def _check_existing(folder: Path, overwrite: bool) -> None:
 
 
 def _is_run(folder: Path) -> bool:
-    return _record(folder).get("format") == "shrinkage path"
+    return _read_record(folder).get("format") == "shrinkage path"
 
 
 def chose_nothing(folder: Path) -> bool:
     """Whether `folder` has a run in which every strength diverged."""
-    return _is_run(folder) and _record(folder).get("lam_min", 0) is None
+    return _is_run(folder) and _read_record(folder).get("lam_min", 0) is None
 
 
-def _record(folder: Path) -> dict[str, Any]:
+def _read_record(folder: Path) -> dict[str, Any]:
     """Return the content of `path.json`; {} if there is none."""
     from shrinkage._data._untrusted import read_json  # imported here because it imports NumPy
 
@@ -87,19 +94,19 @@ def _check_writable(target: Path) -> None:
     place = target if target.is_dir() else next(folder for folder in target.parents if folder.exists())
     try:
         # Trying is the only reliable test: permissions, read-only mounts and full disks all show here.
-        with folder_in(place):
+        with open_temporary_folder(place):
             pass
     except OSError as error:
         raise BadInput(f"{target} cannot be written ({error.strerror}); give another place with -o.") from error
 
 
 @contextlib.contextmanager
-def keeping_the_table(place: Path) -> Iterator[None]:
+def catch_full_disk(place: Path) -> Iterator[None]:
     """Raise `BadInput` with the reason if a result cannot be written, for example on a full disk."""
     try:
         yield
     except Exception as error:
-        if (reason := disk_full(error)) is None:
+        if (reason := describe_full_disk(error)) is None:
             raise
         raise BadInput(
             f"{place}{os.sep} was not written: {reason}. What is printed above is complete. Free space, or give "
@@ -108,12 +115,12 @@ def keeping_the_table(place: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def new_run(folder: Path) -> Iterator[Path]:
+def create_run(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder. Its files become the run in `folder` if the block succeeds; else they are deleted."""
     folder = folder.absolute()
-    make_folder(folder.parent)
+    make_synced_folder(folder.parent)
     remove_leftovers(folder)
-    with folder_for(folder) as scratch:
+    with open_temporary_folder_for(folder) as scratch:
         fresh = scratch / "new"
         fresh.mkdir()
         yield fresh
@@ -126,20 +133,20 @@ def new_run(folder: Path) -> Iterator[Path]:
         sync_folder(folder.parent)
 
 
-def _replace_run(fresh: Path, folder: Path) -> None:
+def _replace_run(new_folder: Path, folder: Path) -> None:
     # The mark is deleted first and moved last, so that a mixture of two runs is never taken for a run.
     for name in RUN_FILES:
         (folder / name).unlink(missing_ok=True)
-    for file in sorted(fresh.iterdir(), key=lambda file: file.name == MARK):
+    for file in sorted(new_folder.iterdir(), key=lambda file: file.name == MARK):
         file.replace(folder / file.name)
 
 
 @contextlib.contextmanager
-def new_file(file: Path) -> Iterator[Path]:
+def create_file(file: Path) -> Iterator[Path]:
     """Yield a temporary file with the same suffix, which becomes `file` if the block succeeds."""
     file = file.absolute()
     file.parent.mkdir(parents=True, exist_ok=True)
-    with folder_in(file.parent) as scratch:
+    with open_temporary_folder(file.parent) as scratch:
         fresh = scratch / file.name
         yield fresh
         fresh.replace(file)

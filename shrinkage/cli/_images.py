@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from shrinkage._data._memory import memory_limit
+from shrinkage._data._memory import read_memory_limit
 from shrinkage._data._untrusted import read_json
 from shrinkage._host._private import UnsupportedVersion
 
 from ._columns import check_fields
-from ._console import plural
-from ._errors import BadInput, reason_of
-from ._penalty import penalty_arguments
-from ._settings import Settings, training_arguments
+from ._console import format_item_count
+from ._errors import BadInput, get_error_text
+from ._penalty import make_penalty_arguments
+from ._settings import Settings, make_training_arguments
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +38,7 @@ RECORD = "images.json"
 MOST_PIXELS = 32  # height and width of the resized images: a path trains a hundred networks and more
 _TRAIN, _VALIDATION, _TEST = ("train", "training"), ("val", "valid", "validation"), ("test", "testing")
 _MOST_NAMED = 5
-_AT_A_TIME = 1024
+_BATCH_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ImageData:
     """The images of a folder, read and checked."""
 
     folder: Path
@@ -92,8 +92,8 @@ class Prepared:
             f"{label} {count:,}" for label, count in zip(images.labels, counts.tolist(), strict=True)
         )
         (size, n_most), *others = self.sizes.most_common()
-        found = f"{plural(self.n_train, 'image')} in {len(images.labels)} classes"
-        more = f" in {n_most:,}; {plural(len(others), 'other size')}" if others else ""
+        found = f"{format_item_count(self.n_train, 'image')} in {len(images.labels)} classes"
+        more = f" in {n_most:,}; {format_item_count(len(others), 'other size')}" if others else ""
         colours = "grey" if images.channels == 1 else "red, green and blue"
         return "\n".join(
             [
@@ -104,7 +104,7 @@ class Prepared:
             ]
         )
 
-    def document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         """Return the description, as data for JSON."""
         counts = np.bincount(self.classes[: self.n_train], minlength=len(self.images.labels)).tolist()
         held_out = len(self.files) - self.n_train
@@ -117,7 +117,7 @@ def holds_images(data: Sequence[Path]) -> bool:
     """Whether DATA is a folder in which most files are images, in folders."""
     if len(data) != 1 or not data[0].is_dir():
         return False
-    are_images = [file.suffix.lower() in SUFFIXES for folder in _folders(data[0]) for file in _files(folder)]
+    are_images = [file.suffix.lower() in SUFFIXES for folder in _list_folders(data[0]) for file in _list_files(folder)]
     return 2 * sum(are_images) > len(are_images)
 
 
@@ -131,28 +131,28 @@ def refuse_images(files: Iterable[Path]) -> None:
         )
 
 
-def prepare(folder: Path) -> Prepared:
+def prepare_images(folder: Path) -> ImageData:
     """Find the images and their classes, and read all images once.
 
     Raises:
         BadInput: If the folder has fewer than two classes of readable images.
     """
-    parts = {name.lower(): place for place in _folders(folder) if (name := place.name)}
+    parts = {name.lower(): place for place in _list_folders(folder) if (name := place.name)}
     train = next((parts[name] for name in _TRAIN if name in parts), None)
     if train is None:
-        return _prepare(folder, folder, None, ())
+        return _read_images(folder, folder, None, ())
     held_out = next((parts[name] for name in _VALIDATION if name in parts), None)
     others = [place for place in parts.values() if place not in (train, held_out)]
     notes = [f"held out: {held_out}, in place of folds"] if held_out else []
     notes += [f"not used: {place}; `shrinkage predict` takes it" for place in others]
-    return _prepare(folder, train, held_out, tuple(notes))
+    return _read_images(folder, train, held_out, tuple(notes))
 
 
-def _prepare(folder: Path, train: Path, held_out: Path | None, notes: tuple[str, ...]) -> Prepared:
-    found = [(file, place.name) for place in _folders(train) for file in _files(place)]
+def _read_images(folder: Path, train_folder: Path, held_out_folder: Path | None, notes: tuple[str, ...]) -> ImageData:
+    found = [(file, place.name) for place in _list_folders(train_folder) for file in _list_files(place)]
     n_found = len(found)
-    if held_out:
-        found += [(file, place.name) for place in _folders(held_out) for file in _files(place)]
+    if held_out_folder:
+        found += [(file, place.name) for place in _list_folders(held_out_folder) for file in _list_files(place)]
     sizes, grey, bad, n_train = Counter[tuple[int, int]](), [], {}, 0
     for number, (file, _) in enumerate(found):
         try:
@@ -165,42 +165,45 @@ def _prepare(folder: Path, train: Path, held_out: Path | None, notes: tuple[str,
         n_train += number < n_found
     readable = [(file, label) for file, label in found if file not in bad]
     labels = sorted({label for _, label in readable[:n_train]})
-    notes = (*notes, *_left_out(train, labels, bad))
+    notes = (*notes, *_describe_omissions(train_folder, labels, bad))
     if len(labels) < 2:
         raise BadInput(
-            f"{train} must hold a folder of images for each class, such as {train}/cat/1.jpg, and two classes or more. "
+            f"{train_folder} must hold a folder of images for each class, such as {train_folder}/cat/1.jpg, and two "
+            "classes or more. "
             f"Found: {', '.join(labels) or 'none'}.{''.join(f' {note}.' for note in notes)}"
         )
     unknown = sorted({label for _, label in readable if label not in labels})
     if unknown:
-        raise BadInput(f"{held_out} has classes that {train} has not: {', '.join(unknown)}.")
+        raise BadInput(f"{held_out_folder} has classes that {train_folder} has not: {', '.join(unknown)}.")
     height, width = _choose_size(sizes)
     images = Images(tuple(labels), height, width, 1 if all(grey) else 3)
     files, classes = zip(*((file, labels.index(label)) for file, label in readable), strict=True)
-    return Prepared(folder, images, files, np.array(classes), n_train, sizes, notes)
+    return ImageData(folder, images, files, np.array(classes), n_train, sizes, notes)
 
 
-def _folders(folder: Path) -> list[Path]:
+def _list_folders(folder: Path) -> list[Path]:
     return sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith((".", "_")))
 
 
-def _files(folder: Path) -> list[Path]:
+def _list_files(folder: Path) -> list[Path]:
     """Return the files in a folder and the folders in it, as Keras does, without hidden ones."""
     return sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
 
 
-def _left_out(train: Path, labels: Sequence[str], bad: dict[Path, str]) -> list[str]:
+def _describe_omissions(train_folder: Path, labels: Sequence[str], bad_files: dict[Path, str]) -> list[str]:
     notes = []
-    if bad:
-        named = "; ".join(f"{file}: {reason}" for file, reason in [*bad.items()][:_MOST_NAMED])
-        more = f"; and {len(bad) - _MOST_NAMED} more" * (len(bad) > _MOST_NAMED)
-        notes.append(f"caution: {plural(len(bad), 'file')} left out ({named}{more})")
-    empty = [place.name for place in _folders(train) if place.name not in labels]
+    if bad_files:
+        named = "; ".join(f"{file}: {reason}" for file, reason in [*bad_files.items()][:_MOST_NAMED])
+        more = f"; and {len(bad_files) - _MOST_NAMED} more" * (len(bad_files) > _MOST_NAMED)
+        notes.append(f"caution: {format_item_count(len(bad_files), 'file')} left out ({named}{more})")
+    empty = [place.name for place in _list_folders(train_folder) if place.name not in labels]
     if empty:
         notes.append(f"caution: folders without a readable image are no classes: {', '.join(empty)}")
-    loose = [file for file in train.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES]
+    loose = [file for file in train_folder.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES]
     if loose:
-        notes.append(f"caution: not used: {plural(len(loose), 'image')} in {train} itself, without a class")
+        notes.append(
+            f"caution: not used: {format_item_count(len(loose), 'image')} in {train_folder} itself, without a class"
+        )
     return notes
 
 
@@ -224,7 +227,7 @@ def _open(file: Path) -> Image.Image:
     if file.suffix.lower() not in SUFFIXES:
         raise BadInput(f"no image of {', '.join(SUFFIXES)}")
     try:
-        with _refusing_bombs(), Image.open(file, formats=_FORMATS) as image:
+        with _refuse_bombs(), Image.open(file, formats=_FORMATS) as image:
             image.load()
             if image.mode.startswith("I"):  # 16 bits
                 return Image.fromarray((np.asarray(image) / 256).astype(np.uint8))
@@ -234,25 +237,25 @@ def _open(file: Path) -> Image.Image:
     except UnsupportedVersion:
         raise
     except Exception as error:  # any class: the readers of Pillow trust the file's numbers
-        raise BadInput(reason_of(error)) from error
+        raise BadInput(get_error_text(error)) from error
 
 
 @contextlib.contextmanager
-def _refusing_bombs() -> Iterator[None]:
+def _refuse_bombs() -> Iterator[None]:
     """Refuse an image from the number of pixels on for which Pillow warns: 0.3 GB, from a file of a few bytes."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
 
 
-def read(file: Path, images: Images) -> np.ndarray:
+def read_image(file: Path, images: Images) -> np.ndarray:
     """Return an image of the size that the network takes, (height, width, channels) uint8."""
     image = _open(file).convert("L" if images.channels == 1 else "RGB")
     resized = image.resize((images.width, images.height), Image.Resampling.BILINEAR)
     return np.asarray(resized, dtype=np.uint8).reshape(images.shape)
 
 
-def network(images: Images, settings: Settings) -> "keras.Model":
+def make_image_network(images: Images, settings: Settings) -> "keras.Model":
     """Return a small compiled convolutional network, from images with pixels from 0 to 255."""
     import keras
 
@@ -275,13 +278,15 @@ def network(images: Images, settings: Settings) -> "keras.Model":
     return model
 
 
-def fit_arguments(prepared: Prepared, settings: Settings, max_memory: int | None = None) -> dict[str, Any]:
+def make_image_fit_arguments(
+    image_data: ImageData, settings: Settings, max_memory: int | None = None
+) -> dict[str, Any]:
     """Return the arguments of `shrinkage.fit`. Images that take more than half of the memory limit are a dataset."""
-    n_train, n_rows, images = prepared.n_train, len(prepared.files), prepared.images
+    n_train, n_rows, images = image_data.n_train, len(image_data.files), image_data.images
     arguments = {
-        "model": network(images, settings),
-        **penalty_arguments(settings),
-        **training_arguments(settings, n_train),
+        "model": make_image_network(images, settings),
+        **make_penalty_arguments(settings),
+        **make_training_arguments(settings, n_train),
         "cv": settings.folds,
         "repeats": settings.repeats,
         "budget": settings.budget,
@@ -289,33 +294,33 @@ def fit_arguments(prepared: Prepared, settings: Settings, max_memory: int | None
         "seed": settings.seed,
         "max_memory": max_memory,
     }
-    if 2 * n_rows * math.prod(images.shape) > memory_limit(max_memory):
+    if 2 * n_rows * math.prod(images.shape) > read_memory_limit(max_memory):
         batch_size = settings.batch_size or 32
         if n_train < n_rows:
-            arguments["validation_data"] = _dataset(prepared, slice(n_train, n_rows), batch_size)
-        return {**arguments, "x": _dataset(prepared, slice(n_train), batch_size)}
-    pixels = np.stack([read(file, images) for file in prepared.files])
+            arguments["validation_data"] = _make_dataset(image_data, slice(n_train, n_rows), batch_size)
+        return {**arguments, "x": _make_dataset(image_data, slice(n_train), batch_size)}
+    pixels = np.stack([read_image(file, images) for file in image_data.files])
     if n_train < n_rows:
-        arguments["validation_data"] = (pixels[n_train:], prepared.classes[n_train:])
-    return {**arguments, "x": pixels[:n_train], "y": prepared.classes[:n_train]}
+        arguments["validation_data"] = (pixels[n_train:], image_data.classes[n_train:])
+    return {**arguments, "x": pixels[:n_train], "y": image_data.classes[:n_train]}
 
 
-def _dataset(prepared: Prepared, part: slice, batch_size: int) -> Any:
+def _make_dataset(image_data: ImageData, part: slice, batch_size: int) -> Any:
     """Return some of the images as a dataset, whose rows `shrinkage.fit` writes to disk."""
     import tensorflow as tf
 
-    files, classes = prepared.files[part], prepared.classes[part].tolist()
+    files, classes = image_data.files[part], image_data.classes[part].tolist()
 
     def pairs() -> Iterator[tuple[np.ndarray, int]]:
         for file, number in zip(files, classes, strict=True):
-            yield read(file, prepared.images), number
+            yield read_image(file, image_data.images), number
 
-    types = tf.TensorSpec(prepared.images.shape, "uint8"), tf.TensorSpec((), "int64")
+    types = tf.TensorSpec(image_data.images.shape, "uint8"), tf.TensorSpec((), "int64")
     dataset = tf.data.Dataset.from_generator(pairs, output_signature=types)
     return dataset.apply(tf.data.experimental.assert_cardinality(len(files))).batch(batch_size)
 
 
-def check_options(options: dict[str, Any]) -> None:
+def check_image_options(options: dict[str, Any]) -> None:
     """Refuse options that go with tables."""
     names = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
     if names:
@@ -325,21 +330,23 @@ def check_options(options: dict[str, Any]) -> None:
         )
 
 
-def write(prepared: Prepared, path: "FittedPath", settings: Settings, folder: Path) -> None:
+def write_image_run(image_data: ImageData, path: "FittedPath", settings: Settings, folder: Path) -> None:
     """Write the results: the chosen model, the path, its picture and its page, and images.json."""
-    from ._folder import new_run
+    from ._folder import create_run
     from ._report import write_path
-    from ._terms import with_labels
+    from ._terms import make_shell_terms
 
-    with new_run(folder) as fresh:
+    with create_run(folder) as fresh:
         if not path.failed.all():
             path.model(settings.rule).save(fresh / "model.keras")
-        document = {"version": 1, **asdict(prepared.images)}
+        document = {"version": 1, **asdict(image_data.images)}
         (fresh / RECORD).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        write_path(path, fresh, with_labels(prepared.images.labels))
+        write_path(path, fresh, make_shell_terms(image_data.images.labels))
 
 
-def predict(model: "keras.Model", images: Images, files: Sequence[Path]) -> tuple[dict[str, Any], dict[Path, str]]:
+def predict_files(
+    model: "keras.Model", images: Images, files: Sequence[Path]
+) -> tuple[dict[str, Any], dict[Path, str]]:
     """Predict the class of each file; nothing for unreadable ones.
 
     Returns:
@@ -347,11 +354,11 @@ def predict(model: "keras.Model", images: Images, files: Sequence[Path]) -> tupl
     """
     shares = np.full((len(files), len(images.labels)), np.nan)
     bad: dict[Path, str] = {}
-    for start in range(0, len(files), _AT_A_TIME):
+    for start in range(0, len(files), _BATCH_SIZE):
         found = {}
-        for place, file in enumerate(files[start : start + _AT_A_TIME], start):
+        for place, file in enumerate(files[start : start + _BATCH_SIZE], start):
             try:
-                found[place] = read(file, images)
+                found[place] = read_image(file, images)
             except BadInput as error:
                 bad[file] = str(error)
         if found:
@@ -363,7 +370,7 @@ def predict(model: "keras.Model", images: Images, files: Sequence[Path]) -> tupl
     return {"file": [str(file) for file in files], "prediction": labels, **probabilities}, bad
 
 
-def image_files(data: Sequence[Path]) -> list[Path]:
+def find_image_files(data: Sequence[Path]) -> list[Path]:
     """Return the images to predict: files as given, and those in folders with a name such as 1.jpg."""
     from ._tables import find_sources
 
@@ -376,7 +383,7 @@ def image_files(data: Sequence[Path]) -> list[Path]:
     return files
 
 
-def check_model(model: "keras.Model", images: Images) -> None:
+def check_image_model(model: "keras.Model", images: Images) -> None:
     """Refuse a model that does not belong to the record, for example files of two runs in a folder."""
     if model.input_shape != (None, *images.shape) or model.output_shape != (None, len(images.labels)):
         raise BadInput(f"model.keras and {RECORD} are not of the same run of `shrinkage fit`; fit again.")

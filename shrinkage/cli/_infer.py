@@ -11,25 +11,25 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from shrinkage._data._statistics import LARGEST, clip_bounds
+from shrinkage._data._statistics import LARGEST, compute_clip_bounds
 
-from ._columns import MISSING, CategoryColumn, Column, NumberColumn, TextColumn, halves
-from ._console import plural
+from ._columns import MISSING, CategoryColumn, Column, NumberColumn, TextColumn, split_float64
+from ._console import format_item_count
 from ._dates import NoDates, as_seconds, find_cycles, find_form
 from ._errors import BadInput
-from ._formats import DATES, quantity
-from ._table import column
-from ._text import find_words, is_text
+from ._formats import DATES, describe_quantity
+from ._table import get_column
+from ._text import are_sentences, find_words
 from ._values import (
     Kind,
+    are_equal_in_float64,
     as_categories,
     as_numbers,
+    compute_rare_limit,
+    convert_values,
     describe_cells,
-    equal_in_float64,
     find_unreadable,
-    kind_of,
-    rare_limit,
-    values_as,
+    infer_kind,
 )
 
 # Each category has a separate input. A network of hidden layers has an embedding for more.
@@ -43,7 +43,7 @@ _IDENTIFIER = re.compile(
 )
 
 
-class Unused(Exception):
+class UnusedColumn(Exception):
     """A column without information; the argument is the reason."""
 
 
@@ -74,14 +74,14 @@ def infer_columns(
     for name in frame.columns:
         user_kind: Kind | None = "number" if name in number else "category" if name in category else None
         try:
-            columns.append(_column(column(frame, name), user_kind, clip, embeds))
-        except Unused as reason:
+            columns.append(_infer_column(get_column(frame, name), user_kind, clip, embeds))
+        except UnusedColumn as reason:
             if user_kind:
                 raise BadInput(
                     f"--{user_kind} {name}: {reason}. Leave the option out, and the column is not used."
                 ) from None
             dropped[name] = str(reason)
-        except _Infinite as found:
+        except _InfiniteNumbers as found:
             infinite.append(f"{name} ({found} of {len(frame)} rows)")
     if infinite:
         raise BadInput(f"infinite numbers in {', '.join(infinite)}; correct them or leave the cells empty.")
@@ -93,75 +93,82 @@ def infer_columns(
     return numbers, categories, dropped, tuple(column for column in columns if isinstance(column, TextColumn))
 
 
-class _Infinite(Exception):
+class _InfiniteNumbers(Exception):
     """A column with infinite numbers; the argument is the number of rows."""
 
 
-def _column(cells: pd.Series, given: Kind | None, clip: bool, embeds: bool) -> Column:
-    """Return the type of a column; `given` is the type that the user chose, or None."""
+def _infer_column(cells: pd.Series, user_kind: Kind | None, clip: bool, embeds: bool) -> Column:
+    """Return the type of a column; `user_kind` is the type that the user chose, or None."""
     if cells.isna().all():
-        raise Unused("every cell is missing")
-    kind = given or kind_of(cells)
+        raise UnusedColumn("every cell is missing")
+    kind = user_kind or infer_kind(cells)
     if kind is None:
-        return _dates(cells, clip)
+        return _make_date_column(cells, clip)
     if kind == "category":
         texts = as_categories(cells)
-        if not given and _is_free(texts) and is_text(texts):
-            return _text(str(cells.name), texts, embeds)
-        return _categories(str(cells.name), texts, None if given else MAX_CATEGORIES, embeds)
-    if not given and (reason := _identifier(cells)):
-        raise Unused(reason)
-    values = values_as(kind, cells)
+        if not user_kind and _is_free(texts) and are_sentences(texts):
+            return _make_text_column(str(cells.name), texts, embeds)
+        return _make_category_column(str(cells.name), texts, None if user_kind else MAX_CATEGORIES, embeds)
+    if not user_kind and (reason := _describe_identifier(cells)):
+        raise UnusedColumn(reason)
+    values = convert_values(kind, cells)
     odd = cells.loc[find_unreadable(cells, values)].astype(str)
     if np.isnan(values).all():
-        hint = quantity(odd) or f"the first is {odd.iloc[0]!r}"
+        hint = describe_quantity(odd) or f"the first is {odd.iloc[0]!r}"
         raise BadInput(f"--number {cells.name}: no cell is a number; {hint}.")
     if np.isnan(values).any() and len(np.unique(values[~np.isnan(values)])) == 1:
         # A single value and missing cells: the only information is whether a cell is filled.
-        return _categories(str(cells.name), as_categories(cells), MAX_CATEGORIES, embeds)
-    if equal_in_float64(cells):
-        raise Unused("the numbers have the same first 16 digits, and more are not read")
+        return _make_category_column(str(cells.name), as_categories(cells), MAX_CATEGORIES, embeds)
+    if are_equal_in_float64(cells):
+        raise UnusedColumn("the numbers have the same first 16 digits, and more are not read")
     marks = tuple(odd.value_counts().index[:MAX_MARKS])
-    return _numbers(str(cells.name), values, kind == "boolean", marks, clip)
+    return _make_number_column(str(cells.name), values, kind == "boolean", marks, clip)
 
 
-def _dates(cells: pd.Series, clip: bool) -> NumberColumn:
+def _make_date_column(cells: pd.Series, clip: bool) -> NumberColumn:
     """Return a column of dates, as numbers with a place in the year, the week and the day."""
     reason = describe_cells(cells)
     if not reason.startswith(DATES):
-        raise Unused(reason)
+        raise UnusedColumn(reason)
     try:
         form = find_form(cells)
     except NoDates as error:
-        raise Unused(str(error)) from None
+        raise UnusedColumn(str(error)) from None
     values = as_seconds(cells, form)
     marks = cells.loc[find_unreadable(cells, values)].astype(str).value_counts().index[:MAX_MARKS]
-    numbers = _numbers(str(cells.name), values, False, tuple(marks), clip)
+    numbers = _make_number_column(str(cells.name), values, False, tuple(marks), clip)
     return replace(numbers, form=form, cycles=find_cycles(values))
 
 
-def _numbers(name: str, values: np.ndarray, boolean: bool, marks: tuple[str, ...], clip: bool) -> NumberColumn:
+def _make_number_column(
+    name: str, values: np.ndarray, is_boolean: bool, marks: tuple[str, ...], clip: bool
+) -> NumberColumn:
     infinite = int(np.isinf(values).sum())
     if infinite:
-        raise _Infinite(infinite)
+        raise _InfiniteNumbers(infinite)
     numbers = values[~np.isnan(values)]
     n_missing = len(values) - len(numbers)
     if numbers.min() == numbers.max():
-        raise Unused("it is constant")
+        raise UnusedColumn("it is constant")
     n_other = len(numbers) - int(np.unique(numbers, return_counts=True)[1].max())
-    if n_other < rare_limit(len(values)):
-        raise Unused(f"it is constant but for {plural(n_other, 'row')}")
-    low, high = clip_bounds(numbers) if clip else (float(numbers.min()), float(numbers.max()))
+    if n_other < compute_rare_limit(len(values)):
+        raise UnusedColumn(f"it is constant but for {format_item_count(n_other, 'row')}")
+    low, high = compute_clip_bounds(numbers) if clip else (float(numbers.min()), float(numbers.max()))
     with np.errstate(over="ignore"):
-        centre, scale = float(sum(halves(np.median(numbers)))), float(np.float32(_safe_sd(numbers.clip(low, high))))
+        centre, scale = (
+            float(sum(split_float64(np.median(numbers)))),
+            float(np.float32(_compute_sd(numbers.clip(low, high)))),
+        )
     if not (1e-30 < scale < 1e30 and abs(centre) < 1e36):
-        raise Unused(f"its median, {centre:.0e}, or its standard deviation, {scale:.0e}, is out of float32's range")
+        raise UnusedColumn(
+            f"its median, {centre:.0e}, or its standard deviation, {scale:.0e}, is out of float32's range"
+        )
     if not clip:
         low, high = -LARGEST, LARGEST
-    return NumberColumn(name, low, high, centre, scale, n_missing >= rare_limit(len(values)), boolean, marks)
+    return NumberColumn(name, low, high, centre, scale, n_missing >= compute_rare_limit(len(values)), is_boolean, marks)
 
 
-def _identifier(cells: pd.Series) -> str | None:
+def _describe_identifier(cells: pd.Series) -> str | None:
     """Return the reason if whole numbers are an identifier of the rows.
 
     They count the rows from 0 or 1, or are all different in a column named "id" or similar. Measurements may be all
@@ -179,21 +186,21 @@ def _identifier(cells: pd.Series) -> str | None:
     )
 
 
-def _safe_sd(known: np.ndarray) -> float:
+def _compute_sd(numbers: np.ndarray) -> float:
     """Return the standard deviation, without overflow."""
-    largest = np.abs(known - np.median(known)).max()
-    return float(largest * np.std(known / largest))
+    largest = np.abs(numbers - np.median(numbers)).max()
+    return float(largest * np.std(numbers / largest))
 
 
-def _categories(name: str, cells: np.ndarray, limit: int | None, embeds: bool) -> CategoryColumn:
+def _make_category_column(name: str, cells: np.ndarray, limit: int | None, embeds: bool) -> CategoryColumn:
     """Return the categories with enough rows; with more than `limit`, those more frequent than the next category."""
     counts = Counter(cells.tolist())
     if len(counts) == 1:
-        raise Unused("it is constant")
+        raise UnusedColumn("it is constant")
     if limit is not None and _is_free(cells):
-        raise Unused(f"most of the {len(counts)} values are nearly unique, like names and identifiers")
+        raise UnusedColumn(f"most of the {len(counts)} values are nearly unique, like names and identifiers")
     # If the user chose the type, a category needs two rows only.
-    enough = rare_limit(len(cells)) if limit is not None else 2
+    enough = compute_rare_limit(len(cells)) if limit is not None else 2
     frequent = [value for value, count in counts.most_common() if count >= enough]
     n_frequent = len(frequent)
     embedded = embeds and n_frequent > MAX_CATEGORIES
@@ -202,13 +209,13 @@ def _categories(name: str, cells: np.ndarray, limit: int | None, embeds: bool) -
     if limit is not None and n_frequent > limit:
         frequent = [value for value in frequent[:limit] if counts[value] > counts[frequent[limit]]]
         if not frequent:
-            raise Unused(
+            raise UnusedColumn(
                 f"it has {n_frequent} equally frequent categories, and the limit is {limit} with an input each; "
                 f"--category {shlex.quote(name)} gives each category an input"
             )
     n_rest = len(cells) - sum(counts[value] for value in frequent)
     if not frequent:
-        raise Unused("each value is in a single row" if limit is None else "each value is nearly unique")
+        raise UnusedColumn("each value is in a single row" if limit is None else "each value is nearly unique")
     other = embedded or n_rest >= enough
     return CategoryColumn(name, tuple(sorted(frequent)), other, n_frequent - len(frequent), embedded)
 
@@ -217,12 +224,12 @@ def _is_free(cells: np.ndarray) -> bool:
     """Whether most cells hold a text that is in few rows."""
     counts = Counter(cells.tolist())
     n_known = len(cells) - counts.pop(MISSING, 0)
-    enough = rare_limit(len(cells))
+    enough = compute_rare_limit(len(cells))
     return sum(count for count in counts.values() if count >= enough) < n_known / 2
 
 
-def _text(name: str, cells: np.ndarray, embeds: bool) -> TextColumn:
-    words, length = find_words(cells, rare_limit(len(cells)))
+def _make_text_column(name: str, cells: np.ndarray, embeds: bool) -> TextColumn:
+    words, length = find_words(cells, compute_rare_limit(len(cells)))
     if not words:
-        raise Unused("text in which each word is in hardly any row, or in all")
+        raise UnusedColumn("text in which each word is in hardly any row, or in all")
     return TextColumn(name, words, length, embeds)

@@ -26,16 +26,16 @@ class Layout:
     separator: str
     names: list[str]
     """The cells of the header."""
-    first: int
+    n_above: int
     """The number of lines above the header."""
     titles: tuple[str, ...] = ()
     """Titles above the header, which are left out."""
     n_comments: int = 0
     """The number of comments above the header."""
-    single_quotes: bool = False
+    has_single_quotes: bool = False
     """Whether the names were in single quotes; cells may then be too."""
 
-    def notes(self, n_below: int, n_blank: int = 0) -> list[str]:
+    def list_notes(self, n_below: int, n_blank: int = 0) -> list[str]:
         """Return cautions, and messages about lines that were left out.
 
         Args:
@@ -47,9 +47,9 @@ class Layout:
             notes.append(f"left out: {count:,} comment line{'s' if count > 1 else ''} (#)")
         if n_blank:
             notes.append(f"left out: {n_blank:,} blank line{'s' if n_blank > 1 else ''} between rows")
-        if self.single_quotes:
+        if self.has_single_quotes:
             notes.append("left out: the single quotes around names")
-        if all(map(is_number, self.names)):
+        if all(map(is_number_cell, self.names)):
             notes.append(
                 f"caution: the first line, {', '.join(self.names[:5])}{', ...' * (len(self.names) > 5)}, was read as "
                 "the columns' names; if it is a row, write a line with names above it"
@@ -93,19 +93,19 @@ def find_table(head: list[str], separator: str | None = None) -> Layout | None:
     if sep_line:
         separator, head = separator or sep_line[1] or None, head[1:]
     if separator == " ":
-        head = [single_spaces(line) for line in head]
+        head = [replace_tabs(line) for line in head]
     n_comments = _count_comments(head)
     comments, sample = head[:n_comments], head[n_comments : n_comments + _MOST_LINES]
-    separator = separator or max(SEPARATORS, key=lambda each: _quality(sample, each))
-    rows = list(islice(_rows(sample, separator), _SAMPLE))
+    separator = separator or max(SEPARATORS, key=lambda each: _rate_separator(sample, each))
+    rows = list(islice(_split_rows(sample, separator), _SAMPLE))
     if not rows:
         return None
-    _, start = _shape([row for row, _ in rows])
+    _, start = _find_shape([row for row, _ in rows])
     titles = tuple(row[0].strip() for row, _ in rows[:start])
     names = rows[start][0]
     first = n_comments + rows[start][1]
     marked = [i for i, line in enumerate(comments) if line.startswith("#")]
-    if marked and not start and (header := _header_in(comments[marked[-1]], separator, [row for row, _ in rows])):
+    if marked and not start and (header := _find_header(comments[marked[-1]], separator, [row for row, _ in rows])):
         names, first, marked = header, marked[-1], marked[:-1]
     single_quotes = all(re.fullmatch(r"\s*'[^']+'\s*", name) for name in names)
     if single_quotes:
@@ -130,12 +130,12 @@ def _count_comments(lines: list[str]) -> int:
     return next((i for i, line in enumerate(lines) if not line.startswith("#") and line.strip()), 0)
 
 
-def single_spaces(line: str) -> str:
+def replace_tabs(line: str) -> str:
     """Return a line with spaces in place of tabs, and without any at its end."""
     return re.sub(r"[ \t]+(?=[\r\n]|$)", "", line.replace("\t", " "))
 
 
-def _rows(lines: list[str], separator: str, strict: bool = False) -> Iterator[tuple[list[str], int]]:
+def _split_rows(lines: list[str], separator: str, strict: bool = False) -> Iterator[tuple[list[str], int]]:
     """Yield the rows that are not blank, each with the index of the first line."""
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=strict)
     begin = 0
@@ -145,7 +145,7 @@ def _rows(lines: list[str], separator: str, strict: bool = False) -> Iterator[tu
         begin = reader.line_num
 
 
-def _quality(lines: list[str], separator: str) -> tuple[int, int, float, int]:
+def _rate_separator(lines: list[str], separator: str) -> tuple[int, int, float, int]:
     """Return a score of a separator: equally many cells, few titles, a large share of such rows, many cells.
 
     A separator that also cuts the header is better: in x;y above 80,5;130,25 the commas are no separators.
@@ -153,11 +153,11 @@ def _quality(lines: list[str], separator: str) -> tuple[int, int, float, int]:
     rows, is_strict = [], True
     try:
         # Strict: where a closing quote is not followed by the separator, it is the wrong one, or a quote was forgotten.
-        for row, _ in islice(_rows(lines, separator, strict=True), _SAMPLE):
+        for row, _ in islice(_split_rows(lines, separator, strict=True), _SAMPLE):
             rows.append(row)
     except csv.Error as error:
         is_strict = "unexpected end" in str(error)  # a quote that does not close, or not in the sample
-    width, start = _shape(rows) if rows else (0, 0)
+    width, start = _find_shape(rows) if rows else (0, 0)
     if width < 2:
         return 0, 0, 0, width
     share = sum(len(row) == width for row in rows[start:]) / len(rows[start:])
@@ -166,12 +166,12 @@ def _quality(lines: list[str], separator: str) -> tuple[int, int, float, int]:
     return 2 if is_strict else 1, 0, share, width
 
 
-def _shape(rows: list[list[str]]) -> tuple[int, int]:
+def _find_shape(rows: list[list[str]]) -> tuple[int, int]:
     """Return the number of cells in most rows, and the index of the header, below any titles."""
     counts = Counter(map(len, rows))
     width = max(counts, key=lambda length: (counts[length], length))
     header = next((i for i, row in enumerate(rows) if len(row) == width and not _is_title(row)), 0)
-    if width == 1 or not all(map(_is_title, rows[:header])) or any(map(is_number, rows[header])):
+    if width == 1 or not all(map(_is_title, rows[:header])) or any(map(is_number_cell, rows[header])):
         return width, 0
     return width, header
 
@@ -180,16 +180,16 @@ def _is_title(row: list[str]) -> bool:
     return bool(row[0].strip()) and not any(cell.strip() for cell in row[1:])
 
 
-def _header_in(comment: str, separator: str, rows: list[list[str]]) -> list[str] | None:
+def _find_header(comment: str, separator: str, rows: list[list[str]]) -> list[str] | None:
     """Return the cells of a comment line if it is the header, else None."""
-    cells = next((row for row, _ in _rows([comment.removeprefix("#")], separator)), [])
+    cells = next((row for row, _ in _split_rows([comment.removeprefix("#")], separator)), [])
     below = rows[1:10]
-    numeric = any(all(is_number(row[i]) for row in below if i < len(row)) for i in range(len(rows[0]))) and below
-    if len(cells) < 2 or len(cells) != len(rows[0]) or (numeric and not any(map(is_number, rows[0]))):
+    numeric = any(all(is_number_cell(row[i]) for row in below if i < len(row)) for i in range(len(rows[0]))) and below
+    if len(cells) < 2 or len(cells) != len(rows[0]) or (numeric and not any(map(is_number_cell, rows[0]))):
         return None
     return [cells[0].strip() or "#", *cells[1:]]
 
 
-def is_number(cell: str) -> bool:
+def is_number_cell(cell: str) -> bool:
     """Whether a cell is a number, with or without separators of thousands."""
     return bool(_NUMBER.fullmatch(cell.strip()))

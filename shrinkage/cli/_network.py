@@ -9,7 +9,7 @@ import numpy as np
 from shrinkage._problem._defaults import MINI_BATCHES
 
 from ._columns import CategoryColumn, Columns, Task, TextColumn
-from ._own_model import is_own, own_model
+from ._own_model import is_user_model, make_user_model
 from ._settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class TargetScale:
     """Quantities are centred and divided by this; 0 and 1 for classes."""
 
     @staticmethod
-    def of(task: Task, values: np.ndarray) -> "TargetScale":
+    def from_values(task: Task, values: np.ndarray) -> "TargetScale":
         """Return the scale for these values, or values of which these are a sample."""
         if task != "regression":
             return TargetScale(task, 0.0, 1.0)
@@ -58,15 +58,15 @@ class TargetScale:
             path,
             target_mean=self.centre + self.size * path.target_mean,
             target_sd=self.size * path.target_sd,
-            predictions=self.centre + self.size * path.predictions,
-            targets=self.centre + self.size * path.targets,
+            predict=self.centre + self.size * path.predictions,
+            get_targets=self.centre + self.size * path.targets,
         )
 
 
 WORD_WIDTH = 16
 
 
-def network(columns: Columns, inputs: Sequence[np.ndarray], settings: Settings) -> "keras.Model":
+def make_network(columns: Columns, inputs: Sequence[np.ndarray], settings: Settings) -> "keras.Model":
     """Return a compiled network from the encoded inputs to predictions. A regression target is standardised.
 
     Args:
@@ -75,16 +75,16 @@ def network(columns: Columns, inputs: Sequence[np.ndarray], settings: Settings) 
             again in each fold.
         settings: The layers and the learning rate.
     """
-    if is_own(settings.model):
+    if is_user_model(settings.model):
         n_outputs = max(1, len(columns.labels) * (columns.task == "multi-class"))
-        return own_model(settings.model, inputs[0].shape[1], n_outputs)
+        return make_user_model(settings.model, inputs[0].shape[1], n_outputs)
 
     rate = settings.learning_rate or MINI_BATCHES["learning_rate"]  # of the saved model, if this one is computed
     steps = settings.epochs if settings.batch_size is None else None  # a step is an epoch
-    return compiled_network(columns, inputs, settings.layers, rate, steps, clip=settings.clip)
+    return compile_network(columns, inputs, settings.layers, rate, steps, clip=settings.clip)
 
 
-def compiled_network(
+def compile_network(
     columns: Columns,
     inputs: Sequence[np.ndarray],
     layers: Sequence[int],
@@ -105,19 +105,19 @@ def compiled_network(
     """
     import keras
 
-    tensors, encoded = _first_layers(columns, inputs, clip)
+    tensors, encoded = _make_first_layers(columns, inputs, clip)
     outputs: Any = keras.layers.Concatenate()(encoded) if len(encoded) > 1 else encoded[0]
     for units in layers:
         outputs = keras.layers.Dense(units, activation="relu")(outputs)
     name = "_".join(["mlp", *map(str, layers)]) if layers else "linear"
-    model = keras.Model(tensors if len(tensors) > 1 else tensors[0], _output(columns)(outputs), name=name)
+    model = keras.Model(tensors if len(tensors) > 1 else tensors[0], _make_output_layer(columns)(outputs), name=name)
     rate: Any = learning_rate if steps is None else keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     metrics = [] if columns.task == "regression" else ["accuracy"]
     model.compile(keras.optimizers.Adam(rate), LOSSES[columns.task], metrics=metrics)
     return model
 
 
-def _first_layers(columns: Columns, inputs: Sequence[np.ndarray], clip: bool) -> tuple[list[Any], list[Any]]:
+def _make_first_layers(columns: Columns, inputs: Sequence[np.ndarray], clip: bool) -> tuple[list[Any], list[Any]]:
     """Return the inputs of the network, and for each a matrix: standardised columns, or an embedding."""
     import keras
 
@@ -132,32 +132,32 @@ def _first_layers(columns: Columns, inputs: Sequence[np.ndarray], clip: bool) ->
         normalization.adapt(marks)
         tensors.append(keras.Input(marks.shape[1:], name="marks"))
         encoded.append(normalization(tensors[-1]))
-    for place, (column, numbers) in enumerate(zip(columns.embedded, parts, strict=True)):
+    for place, (column, numbers) in enumerate(zip(columns.embedded_columns, parts, strict=True)):
         tensors.append(keras.Input(numbers.shape[1:], dtype="int32", name=f"embedded_{place}"))
-        encoded.append(_embedding(column, tensors[-1]))
+        encoded.append(_make_embedding(column, tensors[-1]))
     return tensors, encoded
 
 
-def _embedding(column: CategoryColumn | TextColumn, numbers: Any) -> Any:
+def _make_embedding(column: CategoryColumn | TextColumn, numbers: Any) -> Any:
     import keras
 
     if isinstance(column, TextColumn):
         layer = keras.layers.Embedding(len(column.words) + 2, WORD_WIDTH, mask_zero=True)
         return keras.layers.GlobalAveragePooling1D()(layer(numbers))
     n_rows = len(column.categories) + 1
-    return keras.layers.Flatten()(keras.layers.Embedding(n_rows, embedding_width(n_rows))(numbers))
+    return keras.layers.Flatten()(keras.layers.Embedding(n_rows, compute_embedding_width(n_rows))(numbers))
 
 
-def embedding_width(n_categories: int) -> int:
+def compute_embedding_width(n_categories: int) -> int:
     """Return the number of coordinates for so many categories.
 
-    >>> embedding_width(101), embedding_width(5000)
+    >>> compute_embedding_width(101), compute_embedding_width(5000)
     (10, 32)
     """
     return min(32, round(n_categories**0.5))
 
 
-def _output(columns: Columns) -> "keras.Layer":
+def _make_output_layer(columns: Columns) -> "keras.Layer":
     import keras
 
     if columns.task == "multi-class":

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from shrinkage._host._private import UnsupportedVersion
 
-from ._errors import BadInput, reason_of
+from ._errors import BadInput, get_error_text
 
 if TYPE_CHECKING:
     import keras
 
-_BUILT_IN = ("mlp", "linear")
+_BUILT_IN_MODELS = ("mlp", "linear")
 
 
-def is_own(name: str) -> bool:
+def is_user_model(name: str) -> bool:
     """Whether `--model` names a file of the user.
 
-    >>> is_own("mlp"), is_own("nets.py:small"), is_own("net.keras")
+    >>> is_user_model("mlp"), is_user_model("nets.py:small"), is_user_model("net.keras")
     (False, True, True)
     """
-    return name not in _BUILT_IN
+    return name not in _BUILT_IN_MODELS
 
 
 def check_model_option(name: str) -> None:
     """Refuse a value of `--model` that is no model's name and no file, before a table is read."""
-    if not is_own(name):
+    if not is_user_model(name):
         return
     file, colon, function = name.rpartition(":")
     is_code = bool(colon) and file.endswith(".py") and function.isidentifier()
@@ -38,7 +38,7 @@ def check_model_option(name: str) -> None:
         raise BadInput(f"--model {name}: {place} does not exist or is not a file.")
 
 
-def own_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
+def make_user_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
     """Return the user's compiled model.
 
     Args:
@@ -109,7 +109,7 @@ def _call(name: str, n_inputs: int, n_outputs: int) -> Any:
     try:
         return build(*sizes[:n_needed])
     except (Exception, SystemExit) as error:
-        raise BadInput(f"--model {name}: {function} raised {type(error).__name__}: {reason_of(error)}.") from error
+        raise BadInput(f"--model {name}: {function} raised {type(error).__name__}: {get_error_text(error)}.") from error
 
 
 def _run(name: str, file: Path) -> Any:
@@ -120,7 +120,7 @@ def _run(name: str, file: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise BadInput(f"--model {name}: {file} raised {type(error).__name__}: {reason_of(error)}.") from error
+        raise BadInput(f"--model {name}: {file} raised {type(error).__name__}: {get_error_text(error)}.") from error
     return module
 
 

@@ -6,16 +6,16 @@ from pathlib import Path as File
 
 import click
 
-from ._console import Console, common, import_keras
+from ._console import Console, common_options, import_keras
 from ._errors import EXIT_CODES, BadInput
-from ._folder import MARK, PAGE, new_file
-from ._run import read_command, terms_of
+from ._folder import MARK, PAGE, create_file
+from ._run import get_run_terms, read_command
 
 
 @click.command(short_help="Write the page of a run, and open it.", epilog=EXIT_CODES)
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=File))
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
-@common
+@common_options
 def report(run: File, opens: bool, console: Console) -> None:
     """Write the page of the finished run in the folder RUN to RUN/report.html.
 
@@ -27,21 +27,21 @@ def report(run: File, opens: bool, console: Console) -> None:
     import_keras()
     from shrinkage._path._path import Path
 
-    from ._report import write_page
+    from ._report import write_run_page
 
     try:
         path = Path.load(run)
     except ValueError as error:
         raise BadInput(str(error)) from error
     try:
-        with new_file(run / PAGE) as fresh:
-            write_page(path, fresh, terms_of(run), read_command(run))
+        with create_file(run / PAGE) as fresh:
+            write_run_page(path, fresh, get_run_terms(run), read_command(run))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise BadInput(
             f"{run / PAGE} cannot be written ({reason}). Copy the run to a folder that can be written."
         ) from error
     console.say(f"The page is {run / PAGE}.")
-    console.result({"folder": str(run), "file": str(run / PAGE)})
+    console.print_result({"folder": str(run), "file": str(run / PAGE)})
     if opens and not webbrowser.open((run / PAGE).absolute().as_uri()):
         console.note(f"no browser was found: open {run / PAGE} in one.")

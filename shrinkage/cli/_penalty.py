@@ -7,10 +7,10 @@ import click
 
 from ._console import Number
 from ._errors import BadInput
-from ._own_model import is_own
+from ._own_model import is_user_model
 from ._settings import PENALTIES, Settings
 
-_BELONGS = {"rho": "elastic-net", "groups": "group-lasso"}
+_REQUIRED_PENALTIES = {"rho": "elastic-net", "groups": "group-lasso"}
 
 
 def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,30 +37,30 @@ def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return penalty(rho(groups(how(command))))
 
 
-def check_penalty(settings: Settings) -> None:
+def check_penalty_options(settings: Settings) -> None:
     """Refuse options that contradict each other, before the import of Keras, which takes seconds."""
     if settings.hidden is not None and settings.model == "linear":
         raise BadInput("--hidden goes with --model mlp: a linear model has no hidden layer. Received: --model linear.")
-    if is_own(settings.model):
+    if is_user_model(settings.model):
         for option, models in (("hidden", "mlp"), ("learning_rate", "mlp or linear")):
             if getattr(settings, option) is not None:
                 raise BadInput(
                     f"--{option.replace('_', '-')} goes with --model {models}; set it in the model. Received: "
                     f"--model {settings.model}."
                 )
-    for option, penalty in _BELONGS.items():
+    for option, penalty in _REQUIRED_PENALTIES.items():
         if getattr(settings, option) is not None and settings.penalty != penalty:
             raise BadInput(f"--{option} goes with --penalty {penalty}. Received: --penalty {settings.penalty}.")
     if settings.how == "decoupled" and settings.penalty != "l2":
         raise BadInput(f"--how decoupled is weight decay, and goes with --penalty l2. Received: {settings.penalty}.")
 
 
-def penalty_arguments(settings: Settings) -> dict[str, Any]:
+def make_penalty_arguments(settings: Settings) -> dict[str, Any]:
     """Return the arguments of `shrinkage.fit` for penalty and strategy."""
     import shrinkage as sh
 
     kinds: list[Callable[..., Any]] = [sh.L2, sh.L1, sh.ElasticNet, sh.GroupLasso]
     hows = {"coupled": sh.Coupled(), "proximal": sh.Proximal(), "decoupled": sh.Decoupled(), None: None}
-    values = {name: getattr(settings, name) for name in _BELONGS if getattr(settings, name) is not None}
+    values = {name: getattr(settings, name) for name in _REQUIRED_PENALTIES if getattr(settings, name) is not None}
     penalty = dict(zip(PENALTIES, kinds, strict=True))[settings.penalty](**values)
     return {"penalty": penalty, "how": hows[settings.how]}

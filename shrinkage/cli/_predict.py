@@ -7,8 +7,8 @@ import click
 
 from shrinkage._host._private import UnsupportedVersion
 
-from ._console import Console, common, import_keras, plural, separator_option
-from ._errors import EXIT_CODES, BadInput, reason_of
+from ._console import Console, common_options, format_item_count, import_keras, separator_option
+from ._errors import EXIT_CODES, BadInput, get_error_text
 from ._folder import chose_nothing
 from ._recorded import is_unfinished
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ._columns import Columns
     from ._counts import Counts
-    from ._tables import Table
+    from ._tables import SourceTable
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -34,7 +34,7 @@ SUFFIXES = (".csv", ".parquet")
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output file.")
 @separator_option
-@common
+@common_options
 def predict(
     run: File, data: tuple[File, ...], output: File, overwrite: bool, separator: str | None, console: Console
 ) -> None:
@@ -51,8 +51,8 @@ def predict(
         return _predict_images(run, data, output, overwrite, console)
     from ._columns import Columns
     from ._counts import Counts
-    from ._encoder import check_model, check_names
-    from ._folder import check_file, check_outside, new_file
+    from ._encoder import check_encoder_model, check_names
+    from ._folder import check_file, check_outside, create_file
     from ._images import refuse_images
     from ._tables import Files, find_sources, name_sources
 
@@ -63,39 +63,39 @@ def predict(
     refuse_images(source.file for source in sources)
     check_file(output, overwrite, [source.file for source in sources])
     columns = Columns.load(run / "columns.json")
-    files = Files(sources, columns.to_known(separator))
+    files = Files(sources, columns.to_csv_facts(separator))
     check_names(columns, files.names)
     table = files.read(lambda name: name in columns.names, limit=_SAMPLE)
     for note in table.notes:
         console.note(f"{note}." if len(sources) > 1 else f"{name_sources(data, sources)}: {note}.")
     import_keras()
     model, counts = _load(run / "model.keras"), Counts(columns)
-    check_model(model, columns)
-    with new_file(output) as fresh:
-        names = _write(fresh, _predictions(model, columns, table, counts))
+    check_encoder_model(model, columns)
+    with create_file(output) as fresh:
+        names = _write(fresh, _predict_parts(model, columns, table, counts))
     for words in counts.describe():
         console.note(f"{words}.")
-    console.say(f"{plural(counts.n_rows, 'prediction')} of {columns.target} written to {output}.")
+    console.say(f"{format_item_count(counts.n_rows, 'prediction')} of {columns.target} written to {output}.")
     found = {
-        "missing": counts.missing,
-        "clipped": counts.clipped,
-        "unseen": counts.unseen | counts.unread,
-        "odd": counts.odd,
+        "missing": counts.missing_cells,
+        "clipped": counts.clipped_cells,
+        "unseen": counts.unseen_cells | counts.unread_texts,
+        "odd": counts.odd_cells,
     }
-    console.result({"output": str(output), "rows": counts.n_rows, "columns": names, **found})
+    console.print_result({"output": str(output), "rows": counts.n_rows, "columns": names, **found})
 
 
 # Bytes of the rows that are held in memory; a sample of larger files shows how numbers are written.
 _SAMPLE = 2**25
 
 
-def _predictions(
-    model: "keras.Model", columns: "Columns", table: "Table", counts: "Counts"
+def _predict_parts(
+    model: "keras.Model", columns: "Columns", table: "SourceTable", counts: "Counts"
 ) -> "Iterator[pd.DataFrame]":
     """Yield the predictions of all rows, in parts. Cells are counted."""
-    from ._encoder import predict as predict_cells
+    from ._encoder import predict_cells
 
-    for rows in table.chunks():
+    for rows in table.read_chunks():
         yield _as_frame(columns, predict_cells(model, columns, counts.read(rows.frame)))
     counts.check()
 
@@ -103,18 +103,17 @@ def _predictions(
 def _predict_images(run: File, data: tuple[File, ...], output: File, overwrite: bool, console: Console) -> None:
     import pandas as pd
 
-    from ._folder import check_file, check_outside, new_file
-    from ._images import Images, check_model, image_files
-    from ._images import predict as predict_files
+    from ._folder import check_file, check_outside, create_file
+    from ._images import Images, check_image_model, find_image_files, predict_files
 
     _check_run(run, "images.json")
     _check_suffix(output)
     check_outside(output, data)
-    files, images = image_files(data), Images.load(run / "images.json")
+    files, images = find_image_files(data), Images.load(run / "images.json")
     check_file(output, overwrite, files)
     import_keras()
     model = _load(run / "model.keras")
-    check_model(model, images)
+    check_image_model(model, images)
     columns, bad = predict_files(model, images, files)
     if len(bad) == len(files):
         file, reason = next(iter(bad.items()))
@@ -124,11 +123,13 @@ def _predict_images(run: File, data: tuple[File, ...], output: File, overwrite: 
         )
     for file, reason in bad.items():
         console.note(f"{file} has no prediction: {reason}.")
-    with new_file(output) as fresh:
+    with create_file(output) as fresh:
         _write(fresh, iter([pd.DataFrame(columns)]))
-    console.say(f"{plural(len(files) - len(bad), 'prediction')} written to {output}.")
+    console.say(f"{format_item_count(len(files) - len(bad), 'prediction')} written to {output}.")
     unreadable = {str(file): reason for file, reason in bad.items()}
-    console.result({"output": str(output), "rows": len(files), "columns": list(columns), "unreadable": unreadable})
+    console.print_result(
+        {"output": str(output), "rows": len(files), "columns": list(columns), "unreadable": unreadable}
+    )
 
 
 def _check_run(run: File, record: str = "columns.json") -> None:
@@ -160,7 +161,7 @@ def _load(file: File) -> "keras.Model":
     except UnsupportedVersion:
         raise
     except Exception as error:  # any class: Keras trusts a configuration to have the right types
-        raise BadInput(f"{file} cannot be loaded as a Keras model: {reason_of(error)}.") from error
+        raise BadInput(f"{file} cannot be loaded as a Keras model: {get_error_text(error)}.") from error
     if not isinstance(model, keras.Model):
         raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
     return model
@@ -191,11 +192,11 @@ def _write(file: File, parts: "Iterator[pd.DataFrame]") -> list[str]:
     return list(first.columns)
 
 
-def _write_parquet(file: File, first: "pd.DataFrame", parts: "Iterator[pd.DataFrame]") -> None:
+def _write_parquet(file: File, first_part: "pd.DataFrame", parts: "Iterator[pd.DataFrame]") -> None:
     import pyarrow
     from pyarrow import parquet
 
-    table = pyarrow.Table.from_pandas(first, preserve_index=False)
+    table = pyarrow.Table.from_pandas(first_part, preserve_index=False)
     with parquet.ParquetWriter(file, table.schema) as writer:
         writer.write_table(table)
         for part in parts:

@@ -6,21 +6,21 @@ from typing import Any
 import click
 
 _TENSORBOARD = "shrinkage.tensorboard"
-_SHOWN = "shrinkage.shown"
+_VERBOSITY = "shrinkage.shown"
 """Name in the meta of a click context: whether the command is quiet or verbose, or neither."""
 
 
 def progress_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --quiet and --verbose to a command that trains; `progress_arguments` returns what they say."""
-    quiet = _flag("--quiet", "quiet", "Show no progress.")
-    verbose = _flag("--verbose", "verbose", "Print the plan of the training, and the reason for it.")
+    quiet = _make_flag_option("--quiet", "quiet", "Show no progress.")
+    verbose = _make_flag_option("--verbose", "verbose", "Print the plan of the training, and the reason for it.")
     return quiet(verbose(command))
 
 
-def _flag(name: str, value: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def keep(context: click.Context, _option: click.Parameter, given: bool) -> None:
+def _make_flag_option(name: str, value: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def keep(context: click.Context, _option: click.Parameter, is_set: bool) -> None:
         # The options of `shrinkage resume` come before those of the command that it repeats.
-        if given and context.meta.setdefault(_SHOWN, (context.command, value)) == (context.command, _flip(value)):
+        if is_set and context.meta.setdefault(_VERBOSITY, (context.command, value)) == (context.command, _flip(value)):
             raise click.UsageError("--quiet and --verbose contradict each other; give one of them.")
 
     return click.option(name, is_flag=True, expose_value=False, callback=keep, show_default=False, help=text)
@@ -42,11 +42,11 @@ def tensorboard_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def progress_arguments() -> dict[str, Any]:
+def get_progress_arguments() -> dict[str, Any]:
     """Return the arguments of `shrinkage.fit` for what is shown, on standard error, and for TensorBoard.
 
     A command shows progress without a terminal, too: a run of some minutes must not be silent.
     """
     meta = click.get_current_context().meta
-    _, shown = meta.get(_SHOWN, (None, ""))
+    _, shown = meta.get(_VERBOSITY, (None, ""))
     return {"progress": shown != "quiet", "verbose": shown == "verbose", "tensorboard": meta.get(_TENSORBOARD)}

@@ -19,7 +19,7 @@ COMMAND, RECORD = "command.json", "record"
 MARK = "path.json"
 """The file that marks a folder as a run with a result."""
 _SCHEMA = 1
-_RESUMED, _ARGUMENTS, UNFINISHED = "shrinkage.resumed", "shrinkage.arguments", "shrinkage.unfinished"
+_RESUMED_FOLDER, _ARGUMENTS, UNFINISHED_FOLDER = "shrinkage.resumed", "shrinkage.arguments", "shrinkage.unfinished"
 """Names in the meta of a click context: the folder that goes on, the arguments, and the folder with a record."""
 
 
@@ -31,7 +31,7 @@ class RecordedCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-def command_line() -> str:
+def get_command_line() -> str:
     """Return the current command, a `RecordedCommand`, as it is typed; of a run that goes on, that which began it."""
     context = click.get_current_context()
     return shlex.join(["shrinkage", context.command.name or "", *context.meta[_ARGUMENTS]])
@@ -43,42 +43,42 @@ def is_unfinished(folder: Path) -> bool:
     return (folder / COMMAND).exists() and ((folder / RECORD).exists() or not (folder / MARK).exists())
 
 
-def resumed_folder() -> Path | None:
+def get_resumed_folder() -> Path | None:
     """Return the folder if the current command goes on with a run, or None."""
-    return click.get_current_context().meta.get(_RESUMED)
+    return click.get_current_context().meta.get(_RESUMED_FOLDER)
 
 
 @contextlib.contextmanager
-def recorded(folder: Path, max_memory: int | None) -> Iterator[Path]:
+def record_run(folder: Path, max_memory: int | None) -> Iterator[Path]:
     """Yield the folder for the record of the training. It is removed when the block succeeds.
 
     Args:
         folder: The folder of the results.
         max_memory: The memory limit in bytes. It decides which rows are on disk, so the record keeps it.
     """
-    from shrinkage._data._memory import memory_limit
+    from shrinkage._data._memory import read_memory_limit
 
     context, record = click.get_current_context(), folder / RECORD
     _check_unused(folder)
-    if resumed_folder() is None:
+    if get_resumed_folder() is None:
         remove_record(folder)
-    before = _journal_size(record)
+    before = _get_journal_size(record)
     try:
-        if resumed_folder() is None:
-            limit = [] if max_memory is not None else ["--max-memory", str(memory_limit(None))]
+        if get_resumed_folder() is None:
+            limit = [] if max_memory is not None else ["--max-memory", str(read_memory_limit(None))]
             _write(folder, [*context.meta[_ARGUMENTS], *limit])
         yield record
         _remove_folder(record)
     finally:
-        if _journal_size(record) > before:
-            context.meta[UNFINISHED] = folder
+        if _get_journal_size(record) > before:
+            context.meta[UNFINISHED_FOLDER] = folder
         elif not record.exists():  # finished, or nothing was trained
             remove_record(folder)
             with contextlib.suppress(OSError):  # the folder has the results, or other files
                 folder.rmdir()
 
 
-def _journal_size(record: Path) -> int:
+def _get_journal_size(record: Path) -> int:
     from shrinkage._record._folder import JOURNAL
 
     file = record / JOURNAL
@@ -105,9 +105,9 @@ def remove_record(folder: Path) -> None:
 
 def _remove_folder(record: Path) -> None:
     """Remove the folder of a record. A kill leaves all of the record or nothing: the folder is moved first."""
-    from shrinkage._data._scratch import folder_in
+    from shrinkage._data._scratch import open_temporary_folder
 
-    with contextlib.suppress(OSError), folder_in(record.parent) as scratch:
+    with contextlib.suppress(OSError), open_temporary_folder(record.parent) as scratch:
         record.rename(scratch / RECORD)
 
 
@@ -125,7 +125,7 @@ def resume_command(run: Path, fit: click.Command, console: Console) -> None:
     context, document = click.get_current_context(), _read(run)
     _check_unused(run)
     console.note(f"going on with the command: shrinkage fit {shlex.join(document['arguments'])}")
-    context.meta[_RESUMED] = run.absolute()
+    context.meta[_RESUMED_FOLDER] = run.absolute()
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(contextlib.chdir(document["folder"]))
@@ -137,11 +137,11 @@ def resume_command(run: Path, fit: click.Command, console: Console) -> None:
 
 
 def _write(folder: Path, arguments: Sequence[str]) -> None:
-    from shrinkage._data._scratch import folder_in, make_folder, sync_files, sync_folder
+    from shrinkage._data._scratch import make_synced_folder, open_temporary_folder, sync_files, sync_folder
 
     document = {"schema": _SCHEMA, "shrinkage": __version__, "folder": os.getcwd(), "arguments": list(arguments)}
-    make_folder(folder)
-    with folder_in(folder) as scratch:
+    make_synced_folder(folder)
+    with open_temporary_folder(folder) as scratch:
         (scratch / COMMAND).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         sync_files(scratch)
         (scratch / COMMAND).replace(folder / COMMAND)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from shrinkage._messages._note import Vocabulary
 
 from ._folder import COMMAND_LINE, PAGE, RUN_FILES
-from ._recorded import command_line
-from ._terms import IN_SHELL
+from ._recorded import get_command_line
+from ._terms import SHELL_TERMS
 
 if TYPE_CHECKING:
     from shrinkage._path._learning_curve import LearningCurve
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
     from ._columns import Columns
 
 
-def path_text(path: "Path", terms: Vocabulary = IN_SHELL) -> str:
+def describe_path_in_shell(path: "Path", terms: Vocabulary = SHELL_TERMS) -> str:
     """Return the table and the verdict of a path."""
-    from shrinkage._path._outputs import path_text as text_of
+    from shrinkage._path._outputs import format_path_text as text_of
 
     return text_of(path, terms)
 
 
-def write_path(path: "Path", folder: File, terms: Vocabulary = IN_SHELL) -> None:
+def write_path(path: "Path", folder: File, terms: Vocabulary = SHELL_TERMS) -> None:
     """Save the path, its picture, its page and the command in `folder`."""
-    command = command_line()
+    command = get_command_line()
     path.save(folder, overwrite=True)
     path.plot(folder / "path.png")
-    write_page(path, folder / PAGE, terms, command)
+    write_run_page(path, folder / PAGE, terms, command)
     (folder / COMMAND_LINE).write_text(f"{command}\n", encoding="utf-8")
 
 
-def write_page(path: "Path", file: File, terms: Vocabulary, command: str) -> None:
+def write_run_page(path: "Path", file: File, terms: Vocabulary, command: str) -> None:
     """Write the page of a path."""
-    from shrinkage._path._outputs import write_page as write
+    from shrinkage._path._outputs import write_path_page as write
 
     write(path, file, terms, command=command)
 
 
-def files(folder: File) -> dict[str, str]:
+def list_run_files(folder: File) -> dict[str, str]:
     """Return the files of a run in a folder, name -> path."""
     return {name: str(folder / name) for name in sorted(RUN_FILES) if (folder / name).is_file()}
 
 
-def path_document(path: "Path", rule: str | None, terms: Vocabulary = IN_SHELL) -> dict[str, Any]:
+def make_path_document(path: "Path", rule: str | None, terms: Vocabulary = SHELL_TERMS) -> dict[str, Any]:
     """Return a path as data for JSON: the choice, a row for each strength, and the verdict.
 
     `models` are the strengths that have a model of all rows.
     """
-    index = chosen(path, rule)
+    index = get_chosen_index(path, rule)
     of_grid = index is not None and path.budget is None
     choice = None
     if index is not None:
@@ -63,20 +63,20 @@ def path_document(path: "Path", rule: str | None, terms: Vocabulary = IN_SHELL) 
         "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
         "path": path.table().to_dict("records"),
         "models": path.lams[path.has_model].tolist(),
-        "learning_curve": None if path.learning_curve is None else _learning_curve(path.learning_curve),
+        "learning_curve": None if path.learning_curve is None else _make_curve_document(path.learning_curve),
         "verdict": terms.say(path.verdict()),
         "notes": [terms.say(note) for note in path.notes],
         "seconds": path.seconds,
     }
 
 
-def _learning_curve(learned: "LearningCurve") -> dict[str, Any]:
+def _make_curve_document(curve: "LearningCurve") -> dict[str, Any]:
     """Return the losses at each number of rows, and the fall from half of the rows to all with its interval."""
     names = ("rows", "lams", "mean", "se", "train_mean")
-    return {**{name: getattr(learned, name).tolist() for name in names}, "fall": learned.falls[-1, 0].tolist()}
+    return {**{name: getattr(curve, name).tolist() for name in names}, "fall": curve.falls[-1, 0].tolist()}
 
 
-def chosen(path: "Path", rule: str | None) -> int | None:
+def get_chosen_index(path: "Path", rule: str | None) -> int | None:
     """Return the index of the chosen strength; None if every strength diverged."""
     if path.failed.all():
         return None
@@ -85,7 +85,7 @@ def chosen(path: "Path", rule: str | None) -> int | None:
     return path.index_min if rule == "min" else path.index_1se
 
 
-def root_mean_squares(path: "Path", columns: "Columns") -> dict[str, float]:
+def compute_root_mean_squares(path: "Path", columns: "Columns") -> dict[str, float]:
     """Return root mean squared errors in units of the target, by row of the table; none for another loss."""
     if columns.task != "regression" or path.template.loss_name != "mean_squared_error":
         return {}
@@ -99,7 +99,7 @@ def root_mean_squares(path: "Path", columns: "Columns") -> dict[str, float]:
     return {label: path.target_sd * math.sqrt(loss) for label, loss in losses.items()}
 
 
-def root_mean_squares_text(errors: dict[str, float], columns: "Columns") -> str:
+def describe_root_mean_squares(errors: dict[str, float], columns: "Columns") -> str:
     """Return a line of the errors."""
     errors_text = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
     return f"Root mean squared error in units of {columns.target}: {errors_text}."

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TextIO
 
 from ._bounds import MOST_CHARACTERS
-from ._console import plural
+from ._console import format_item_count
 from ._errors import BadInput
-from ._layout import UTF_8, Layout, single_spaces
+from ._layout import UTF_8, Layout, replace_tabs
 
 _WINDOWS = "cp1252"  # the default of Excel in western Europe and America
 _BLOCK = 2**20  # characters that are decoded together
@@ -106,9 +106,9 @@ class Splitter:
 
     def __init__(self, file: Path, lines: Iterator[str], layout: Layout, names: list[str], on_bad_row: OnBadRow):
         self._file, self._names, self._separator = file, names, layout.separator
-        self._lines = map(single_spaces, lines) if layout.separator == " " else lines
-        self._number, self._on_bad_row = layout.first + 1, on_bad_row
-        self._again = deque[str]()
+        self._lines = map(replace_tabs, lines) if layout.separator == " " else lines
+        self._number, self._on_bad_row = layout.n_above + 1, on_bad_row
+        self._pending_lines = deque[str]()
         self.n_comments = 0
         """The number of comments below the header, so far."""
         self.n_blank = 0
@@ -136,7 +136,8 @@ class Splitter:
         if text.startswith("#") and cells:
             self.n_comments += 1
         elif any(cells):
-            reason = f"the row has {plural(len(cells), 'cell')}, and the header {plural(len(self._names), 'name')}"
+            cells_text, names_text = format_item_count(len(cells), "cell"), format_item_count(len(self._names), "name")
+            reason = f"the row has {cells_text}, and the header {names_text}"
             more = " (a cell that holds the separator belongs in quotes, and every column needs a name)"
             more *= len(cells) > len(self._names)
             self._report(line, reason + more, text)
@@ -170,7 +171,7 @@ class Splitter:
             def take(row: list[str] = row) -> Iterator[str]:
                 nonlocal is_at_end
                 n_characters = 0
-                for line in self._next_lines():
+                for line in self._read_lines():
                     n_characters = (n_characters if row else 0) + len(line)
                     row.append(line)
                     if n_characters > MOST_CHARACTERS:
@@ -197,12 +198,12 @@ class Splitter:
                 continue
             self._report(self._number, reason, row[0])
             self._number += 1
-            self._again.extendleft(reversed(row[1:]))
+            self._pending_lines.extendleft(reversed(row[1:]))
 
-    def _next_lines(self) -> Iterator[str]:
+    def _read_lines(self) -> Iterator[str]:
         """Yield the lines that are read again, and then further lines."""
         while True:
-            line = self._again.popleft() if self._again else next(self._lines, None)
+            line = self._pending_lines.popleft() if self._pending_lines else next(self._lines, None)
             if line is None:
                 return
             yield line

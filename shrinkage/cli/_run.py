@@ -5,7 +5,7 @@ from pathlib import Path
 from shrinkage._messages._note import PYTHON, Vocabulary
 
 from ._folder import COMMAND_LINE
-from ._terms import IN_SHELL, with_labels
+from ._terms import SHELL_TERMS, make_shell_terms
 
 _LONGEST_COMMAND = 100_000  # bytes
 
@@ -18,7 +18,7 @@ def read_command(run: Path) -> str:
     return file.read_text("utf-8", errors="replace").strip()
 
 
-def terms_of(run: Path) -> Vocabulary:
+def get_run_terms(run: Path) -> Vocabulary:
     """Return the terms of the program that made a run: Python's, or the shell's with the labels of the classes.
 
     The shell writes the columns of a table, the labels of images, or the command, beside a path.
@@ -27,7 +27,7 @@ def terms_of(run: Path) -> Vocabulary:
     from ._images import RECORD, Images
 
     if (run / "columns.json").exists():
-        return with_labels(Columns.load(run / "columns.json").labels)
+        return make_shell_terms(Columns.load(run / "columns.json").labels)
     if (run / RECORD).exists():
-        return with_labels(Images.load(run / RECORD).labels)
-    return IN_SHELL if (run / COMMAND_LINE).exists() else PYTHON
+        return make_shell_terms(Images.load(run / RECORD).labels)
+    return SHELL_TERMS if (run / COMMAND_LINE).exists() else PYTHON

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shrinkage._problem._defaults import FULL_BATCHES, HIDDEN, MINI_BATCHES, PATIENCE
+from shrinkage._problem._defaults import FULL_BATCHES, HIDDEN_UNITS, MINI_BATCHES, PATIENCE
 
-from ._own_model import is_own
+from ._own_model import is_user_model
 
 PENALTIES = {"l2": "L2", "l1": "L1", "elastic-net": "elastic net", "group-lasso": "group lasso"}
 """The values of --penalty, in words."""
@@ -18,7 +18,7 @@ class Settings:
     model: str
     """mlp, linear, or a model of the user: FILE.py:function or MODEL.keras."""
     hidden: tuple[int, ...] | None
-    """Units of each hidden layer of an mlp; None for `HIDDEN`."""
+    """Units of each hidden layer of an mlp; None for `HIDDEN_UNITS`."""
     penalty: Literal["l2", "l1", "elastic-net", "group-lasso"]
     rho: float | None
     """The mixture of an elastic net; None for the default, as in the next two fields."""
@@ -46,7 +46,7 @@ class Settings:
     fold: str | None = None
 
     @staticmethod
-    def with_defaults(**options: Any) -> "Settings":
+    def from_options(**options: Any) -> "Settings":
         """Return the settings, with the default for each option that is None.
 
         The loss of a linear model is convex. With L2 its minimum is computed, unless an option of training is given.
@@ -58,7 +58,7 @@ class Settings:
             return Settings(**options)
         full = options["model"] == "linear" and options["batch_size"] is None
         defaults = FULL_BATCHES if full else MINI_BATCHES
-        if is_own(options["model"]):
+        if is_user_model(options["model"]):
             defaults = {name: value for name, value in defaults.items() if name != "learning_rate"}
         return Settings(**{**options, **{name: value for name, value in defaults.items() if options[name] is None}})
 
@@ -75,7 +75,7 @@ class Settings:
     @property
     def layers(self) -> tuple[int, ...]:
         """Units of the hidden layers."""
-        return () if self.model != "mlp" else HIDDEN if self.hidden is None else self.hidden
+        return () if self.model != "mlp" else HIDDEN_UNITS if self.hidden is None else self.hidden
 
     @property
     def _split(self) -> str:
@@ -87,7 +87,7 @@ class Settings:
     @property
     def network_words(self) -> str:
         """The network, in words."""
-        if is_own(self.model):
+        if is_user_model(self.model):
             return f"model of {self.model} with weights drawn anew"
         return f"{'-'.join(map(str, self.layers))} ReLU network" if self.layers else "linear model"
 
@@ -120,13 +120,13 @@ class Settings:
         )
 
 
-def training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
+def make_training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
     """Return the arguments of `shrinkage.fit` for epochs, batches and early stopping."""
     if settings.solver == "exact":
         return {"solver": "exact"}
     if settings.batch_size is None:
         return {"epochs": settings.epochs, "batch_size": n_rows, "epoch": "last"}
     # A loaded model must say `init`: its weights may come from rows that a fold holds out.
-    init = {"init": "fresh"} if is_own(settings.model) else {}
+    init = {"init": "fresh"} if is_user_model(settings.model) else {}
     patience = None if settings.budget else PATIENCE
     return {"epochs": settings.epochs, "batch_size": settings.batch_size, "patience": patience, **init}

@@ -8,7 +8,7 @@ from typing import Any
 from shrinkage._convert import BINARY, CLASSES, CONVENTIONS, SQUARED, name_loss
 
 # x, y, w and model are variables of the reader.
-_PLAIN = {
+_TEMPLATES = {
     "shrinkage.L2": "sh.attach(model, sh.L2(), lam={strength})",
     "shrinkage.L1": "sh.attach(model, sh.L1(), lam={strength})",
     "shrinkage.ElasticNet": "sh.attach(model, sh.ElasticNet({rho}), lam={strength})",
@@ -32,45 +32,45 @@ _OPTIMIZERS = {name.lower(): name for name in _NAMES}
 RHO = 0.5  # the default of `sh.ElasticNet`
 
 
-def kind_between(source: str, target: str) -> str:
+def find_common_penalty(source: str, target: str) -> str:
     """Return the penalty that two conventions have in common; "ElasticNet" if there are several."""
     kinds = [kind for kind in CONVENTIONS[source].kinds if kind in CONVENTIONS[target].kinds]
     return kinds[0] if len(kinds) == 1 else "ElasticNet"
 
 
-def snippet(strength: float, source: str, target: str, known: Mapping[str, Any], rho: float | None) -> str:
+def make_snippet(strength: float, source: str, target: str, facts: Mapping[str, Any], rho: float | None) -> str:
     """Return code with a strength in the convention of `target`, for the penalty in common with `source`.
 
-    >>> snippet(10.0, "keras.L2", "sklearn.SGDClassifier", {"loss": "hinge"}, None)
+    >>> make_snippet(10.0, "keras.L2", "sklearn.SGDClassifier", {"loss": "hinge"}, None)
     "SGDClassifier(loss='hinge', alpha=10, penalty='l2')"
     """
-    kind = kind_between(source, target)
+    kind = find_common_penalty(source, target)
     mixture = RHO if rho is None else rho
-    loss = name_loss(known["loss"]) if known.get("loss") else None
+    loss = name_loss(facts["loss"]) if facts.get("loss") else None
     in_r = target.startswith("glmnet")
     number = f"{strength:.10g}" if math.isfinite(strength) else "Inf" if in_r else 'float("inf")'
-    optimizer = str(known.get("optimizer") or "adam").lower()
+    optimizer = str(facts.get("optimizer") or "adam").lower()
     penalty = {"L2": "l2", "L1": "l1", "ElasticNet": "elasticnet"}.get(kind)
     parts = {
         "strength": number,
         "rho": f"{mixture:g}",
         "ratio": {"L2": "0", "L1": "1"}.get(kind, f"{mixture:g}"),
-        "eta": f"{known.get('eta') or 0.001:g}",
-        "optimizer": _optimizer(optimizer, in_torch=target.startswith("torch")),
-        "logistic": _logistic(kind, mixture),
+        "eta": f"{facts.get('eta') or 0.001:g}",
+        "optimizer": _get_optimizer_name(optimizer, in_torch=target.startswith("torch")),
+        "logistic": _format_logistic_arguments(kind, mixture),
         "sgd": f"penalty={penalty!r}" + (f", l1_ratio={mixture:g}" if kind == "ElasticNet" else ""),
         "sgd_loss": repr("hinge" if loss == "hinge" else "log_loss"),
         "family": {SQUARED: '"gaussian"', BINARY: '"binomial"', CLASSES: '"multinomial"'}.get(loss or SQUARED, ""),
     }
-    return _PLAIN[target].format(**parts) if target in _PLAIN else CONVENTIONS[target].written.format(number)
+    return _TEMPLATES[target].format(**parts) if target in _TEMPLATES else CONVENTIONS[target].code.format(number)
 
 
-def _optimizer(name: str, in_torch: bool) -> str:
+def _get_optimizer_name(name: str, in_torch: bool) -> str:
     found = _OPTIMIZERS.get(name, "Adam")
     return found if in_torch or found != "NAdam" else "Nadam"
 
 
-def _logistic(kind: str, rho: float) -> str:
+def _format_logistic_arguments(kind: str, rho: float) -> str:
     """Return further arguments: since version 1.8, `l1_ratio` without `penalty` selects the penalty."""
     ratio = {"L2": 0.0, "L1": 1.0}.get(kind, rho)
     if kind == "L2":

@@ -8,11 +8,11 @@ import pandas as pd
 
 from shrinkage._cv._series import TimeSeriesSplit
 
-from ._console import plural
+from ._console import format_item_count
 from ._dates import FORMS, parse
 from ._errors import BadInput
 from ._settings import Settings
-from ._table import column
+from ._table import get_column
 from ._values import as_categories, as_numbers
 
 OPTIONS = ("group", "time", "fold")
@@ -36,7 +36,7 @@ class Split:
         return isinstance(self.cv, int)
 
 
-def check_split(group: str | None, time: str | None, fold: str | None, repeats: int) -> None:
+def check_split_options(group: str | None, time: str | None, fold: str | None, repeats: int) -> None:
     """Refuse options that contradict each other."""
     options = [f"--{option} {name}" for option, name in zip(OPTIONS, (group, time, fold), strict=True) if name]
     if len(options) > 1:
@@ -47,7 +47,7 @@ def check_split(group: str | None, time: str | None, fold: str | None, repeats: 
         )
 
 
-def check_budget(settings: Settings) -> None:
+def check_budget_options(settings: Settings) -> None:
     """Refuse options that a search within a budget has no use for, or was not measured for."""
     if settings.budget is None:
         return
@@ -71,37 +71,37 @@ def read_split(frame: pd.DataFrame, n_folds: int, option: str, name: str) -> Spl
     Raises:
         BadInput: If the column has missing or unsuitable cells, or too few groups or rows.
     """
-    cells = column(frame, name)
+    cells = get_column(frame, name)
     if cells.isna().any():
         raise BadInput(
             f"--{option} {name}: missing in {cells.isna().sum()} of {len(cells)} rows; fill these cells, or leave the "
             "rows out."
         )
-    return {"group": _by_group, "time": _in_time, "fold": _by_number}[option](cells, n_folds)
+    return {"group": _split_by_group, "time": _split_in_time, "fold": _split_by_number}[option](cells, n_folds)
 
 
-def random_split(n_rows: int, n_folds: int) -> Split:
+def make_random_split(n_rows: int, n_folds: int) -> Split:
     """Return the split without such a column."""
     if n_rows < n_folds:
         raise BadInput(
-            f"{plural(n_rows, 'row')} cannot be split into {n_folds} folds; give more rows or fewer --folds."
+            f"{format_item_count(n_rows, 'row')} cannot be split into {n_folds} folds; give more rows or fewer --folds."
         )
     return Split(n_folds, n_folds, n_rows // n_folds)
 
 
-def _by_group(cells: pd.Series, n_folds: int) -> Split:
+def _split_by_group(cells: pd.Series, n_folds: int) -> Split:
     labels = as_categories(cells).astype(str)
     n_groups = len(np.unique(labels))
     if n_groups < n_folds:
         raise BadInput(
-            f"--group {cells.name}: {plural(n_groups, 'group')} cannot be split into {n_folds} folds; give "
+            f"--group {cells.name}: {format_item_count(n_groups, 'group')} cannot be split into {n_folds} folds; give "
             "fewer --folds."
         )
-    note = f"groups: {plural(n_groups, 'value')} of {cells.name}; the rows of a group are held out together"
+    note = f"groups: {format_item_count(n_groups, 'value')} of {cells.name}; the rows of a group are held out together"
     return Split(n_folds, n_folds, len(cells) // n_folds, labels, (note,))
 
 
-def _by_number(cells: pd.Series, n_folds: int) -> Split:
+def _split_by_number(cells: pd.Series, n_folds: int) -> Split:
     numbers = as_numbers(cells)
     odd = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= -1))
     if odd.any():
@@ -116,16 +116,17 @@ def _by_number(cells: pd.Series, n_folds: int) -> Split:
             "others; give two numbers or more, or -1 to rows that only train."
         )
     n_others = int((numbers < 0).sum())
-    others = f"; {plural(n_others, 'row')} with -1 only train" if n_others else ""
-    note = f"folds: {plural(len(names), 'number')} of {cells.name}{others}"
+    others = f"; {format_item_count(n_others, 'row')} with -1 only train" if n_others else ""
+    note = f"folds: {format_item_count(len(names), 'number')} of {cells.name}{others}"
     return Split(numbers.astype(np.int64), len(names), int(sizes.min()), notes=(note,))
 
 
-def _in_time(cells: pd.Series, n_folds: int) -> Split:
-    n_rows, times = len(cells), _times(cells)
+def _split_in_time(cells: pd.Series, n_folds: int) -> Split:
+    n_rows, times = len(cells), _read_times(cells)
     if n_rows < n_folds + 1:
         raise BadInput(
-            f"--time {cells.name}: {plural(n_rows, 'row')} cannot be split into {n_folds} folds in time, with one "
+            f"--time {cells.name}: {format_item_count(n_rows, 'row')} cannot be split into {n_folds} folds in time, "
+            "with one "
             "more row before them; give more rows or fewer --folds."
         )
     order = np.argsort(times, kind="stable")
@@ -137,13 +138,14 @@ def _in_time(cells: pd.Series, n_folds: int) -> Split:
     n_ties = sum(bool(last == first) for last, first in sides)
     if n_ties:
         notes.append(
-            f"caution: in {plural(n_ties, 'fold')} the first held-out row has the same {cells.name} as the last "
+            f"caution: in {format_item_count(n_ties, 'fold')} the first held-out row has the same {cells.name} as the "
+            "last "
             "training row; rows of one time are in the order of the file"
         )
     return Split(split, n_folds, n_rows // (n_folds + 1), notes=tuple(notes))
 
 
-def _times(cells: pd.Series) -> np.ndarray:
+def _read_times(cells: pd.Series) -> np.ndarray:
     """Return numbers, or dates and times, in a form that can be ordered."""
     numbers = as_numbers(cells)
     if np.isfinite(numbers).all():

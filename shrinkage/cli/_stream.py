@@ -10,9 +10,9 @@ from ._columns import Columns
 from ._counts import Counts
 from ._encoder import encode
 from ._rows import BadRow, OnBadRow, ignore
-from ._table import column
-from ._tables import Rows, Table
-from ._target import Target
+from ._table import get_column
+from ._tables import SourceRows, SourceTable
+from ._target import TargetColumn
 
 
 class Stream:
@@ -26,7 +26,9 @@ class Stream:
         on_bad_row: Called for each row with a bad target.
     """
 
-    def __init__(self, table: Table, target_name: str, target: Target, columns: Columns, on_bad_row: OnBadRow):
+    def __init__(
+        self, table: SourceTable, target_name: str, target: TargetColumn, columns: Columns, on_bad_row: OnBadRow
+    ):
         self._table, self._target_name, self._target, self._columns = table, target_name, target, columns
         self._on_bad_row: OnBadRow = on_bad_row
         self.counts = Counts(columns)
@@ -34,17 +36,17 @@ class Stream:
         self.at_end: Callable[[], None] = lambda: None
         """Called after the last rows of the dataset."""
 
-    def frames(self) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    def read_frames(self) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
         """Yield the rows with a target, and the values of the target."""
-        for rows in self._table.chunks():
+        for rows in self._table.read_chunks():
             yield self._read_labelled(rows)
         self._on_bad_row = ignore  # the rows were reported
 
-    def column(self, name: str) -> pd.DataFrame:
+    def read_column(self, name: str) -> pd.DataFrame:
         """Return a column of all rows that have a target, as a frame."""
-        return pd.concat([column(frame, name) for frame, _ in self.frames()]).to_frame()
+        return pd.concat([get_column(frame, name) for frame, _ in self.read_frames()]).to_frame()
 
-    def dataset(self, encode_target: Callable[[np.ndarray], np.ndarray]) -> Any:
+    def make_dataset(self, encode_target: Callable[[np.ndarray], np.ndarray]) -> Any:
         """Return a dataset of inputs and targets, which can be read once.
 
         Args:
@@ -52,7 +54,7 @@ class Stream:
         """
         from keras import utils
 
-        self.counts, parts, n_parts = Counts(self._columns), self._parts(encode_target), self._table.n_chunks
+        self.counts, parts, n_parts = Counts(self._columns), self._encode_parts(encode_target), self._table.n_chunks
 
         class Dataset(utils.PyDataset):
             """The parts in their order."""
@@ -66,17 +68,17 @@ class Stream:
 
         return Dataset()
 
-    def _parts(self, encode_target: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[Any, np.ndarray]]:
-        for number, (frame, values) in enumerate(self.frames(), 1):
+    def _encode_parts(self, encode_target: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[Any, np.ndarray]]:
+        for number, (frame, values) in enumerate(self.read_frames(), 1):
             inputs = encode(self._columns, self.counts.read(frame))
             if number == self._table.n_chunks:
                 self.counts.check()
                 self.at_end()
             yield tuple(inputs) if len(inputs) > 1 else inputs[0], encode_target(values)
 
-    def _read_labelled(self, rows: Rows) -> tuple[pd.DataFrame, np.ndarray]:
-        labelled = np.flatnonzero(column(rows.frame, self._target_name).notna())
-        cells = column(rows.frame, self._target_name).iloc[labelled]
+    def _read_labelled(self, rows: SourceRows) -> tuple[pd.DataFrame, np.ndarray]:
+        labelled = np.flatnonzero(get_column(rows.frame, self._target_name).notna())
+        cells = get_column(rows.frame, self._target_name).iloc[labelled]
         values, bad, reason = self._target.read(cells)
         for i in np.flatnonzero(bad):
             file, unit, line = rows.locate(int(labelled[i]))

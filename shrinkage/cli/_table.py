@@ -17,10 +17,10 @@ import pyarrow.compute
 from pyarrow import parquet
 
 from ._bounds import bound_lines
-from ._content import Content, find_content, seekable
-from ._errors import BadInput, reason_of
-from ._layout import UTF_8, Layout, find_encoding, find_table, is_number, take_head
-from ._numerals import NOTHING, Known
+from ._content import Content, find_content, make_seekable
+from ._errors import BadInput, get_error_text
+from ._layout import UTF_8, Layout, find_encoding, find_table, is_number_cell, take_head
+from ._numerals import NO_FACTS, CsvFacts
 from ._rows import UNDECODABLE, Decoder, OnBadRow, Splitter, refuse
 
 _compute: Any = pyarrow.compute  # whose functions are made at run time
@@ -34,13 +34,13 @@ _CHUNK_CHARACTERS = 2**25
 _INDEX = re.compile(r"__index_level_\d+__")  # an index of pandas without a name
 
 
-def rows_in_chunk(n_columns: int) -> int:
+def count_chunk_rows(n_columns: int) -> int:
     """Return the number of rows of this many cells that are read together."""
     return max(1, CHUNK_CELLS // max(1, n_columns))
 
 
 @dataclass(frozen=True)
-class Chunk:
+class TableChunk:
     """Consecutive rows of a file."""
 
     file: Path
@@ -55,9 +55,9 @@ class Chunk:
         """The number of rows."""
         return len(self.lines)
 
-    def without_cells(self) -> "Chunk":
+    def drop_cells(self) -> "TableChunk":
         """Return the places of the rows alone."""
-        return Chunk(self.file, pa.table({}), self.lines, self.unit)
+        return TableChunk(self.file, pa.table({}), self.lines, self.unit)
 
 
 class CsvFile:
@@ -65,20 +65,20 @@ class CsvFile:
 
     Args:
         content: The content of the file.
-        known: Known facts about the CSV.
+        facts: Known facts about the CSV.
 
     Raises:
         BadInput: If the file is empty, is not text, or has repeated names.
     """
 
-    def __init__(self, content: Content, known: Known):
+    def __init__(self, content: Content, facts: CsvFacts):
         self.file, self._content = content.file, content
         try:
             self._encoding, self._note = find_encoding(content.head)
         except ValueError as error:
             raise BadInput(f"{self.file} is neither Parquet nor UTF-8 text; save it as one of them.") from error
-        with self._lines() as decoder:
-            self._layout = self._find_table(take_head(iter(decoder)), known.separator)
+        with self._open_lines() as decoder:
+            self._layout = self._find_table(take_head(iter(decoder)), facts.separator)
         self._notes: tuple[str, ...] = ()
         # pandas' name for a column without a name, such as a saved index.
         self.names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(self._layout.names)]
@@ -96,7 +96,7 @@ class CsvFile:
         """Messages about guesses, and about lines that were left out; complete after a reading."""
         return self._notes
 
-    def chunks(self, names: Collection[str], on_bad_row: OnBadRow = refuse) -> Iterator[Chunk]:
+    def read_chunks(self, names: Collection[str], on_bad_row: OnBadRow = refuse) -> Iterator[TableChunk]:
         """Yield the rows, as text or missing, in chunks that fit into memory.
 
         Args:
@@ -104,18 +104,18 @@ class CsvFile:
             on_bad_row: See `Splitter`.
         """
         places = [place for place, name in enumerate(self.names) if name in names]
-        with self._lines() as decoder:
+        with self._open_lines() as decoder:
             lines = iter(decoder)
-            for _ in range(self._layout.first):
+            for _ in range(self._layout.n_above):
                 next(lines)
             splitter = Splitter(self.file, lines, self._layout, self.names, on_bad_row)
             for rows, numbers in _group(splitter, len(self.names)):
-                yield Chunk(self.file, self._table(rows, places), np.array(numbers))
-            found = (self._note, decoder.note, *self._layout.notes(splitter.n_comments, splitter.n_blank))
+                yield TableChunk(self.file, self._make_table(rows, places), np.array(numbers))
+            found = (self._note, decoder.note, *self._layout.list_notes(splitter.n_comments, splitter.n_blank))
             self._notes = tuple(note for note in found if note)
 
     @contextlib.contextmanager
-    def _lines(self) -> Iterator[Decoder]:
+    def _open_lines(self) -> Iterator[Decoder]:
         errors = "surrogateescape" if self._encoding == UTF_8 else "strict"
         with self._content.open() as stream:
             text = io.TextIOWrapper(bound_lines(stream, self.file), self._encoding, errors, newline="")
@@ -130,25 +130,25 @@ class CsvFile:
         try:
             layout = find_table(head, separator)
         except csv.Error as error:
-            raise BadInput(f"{self.file} is not a regular table: {reason_of(error)}.") from error
+            raise BadInput(f"{self.file} is not a regular table: {get_error_text(error)}.") from error
         if layout is None:
             raise BadInput(f"{self.file} is empty.")
         return layout
 
-    def _table(self, rows: list[list[str]], places: list[int]) -> pa.Table:
+    def _make_table(self, rows: list[list[str]], places: list[int]) -> pa.Table:
         columns = list(zip(*rows, strict=True))
-        return pa.table({self.names[place]: self._cells(columns[place]) for place in places})
+        return pa.table({self.names[place]: self._clean_cells(columns[place]) for place in places})
 
-    def _cells(self, cells: tuple[str, ...]) -> pa.Array:
+    def _clean_cells(self, cells: tuple[str, ...]) -> pa.Array:
         found = _compute.utf8_trim_whitespace(pa.array(cells, pa.string()))
-        if self._layout.single_quotes:
+        if self._layout.has_single_quotes:
             found = _compute.replace_substring_regex(found, "(?s)^'(.*)'$", r"\1")
         return _compute.if_else(_compute.is_in(found, pa.array(MISSING)), None, found)
 
 
 def _group(splitter: Splitter, width: int) -> Iterator[tuple[list[list[str]], list[int]]]:
     """Yield (rows, lines) of as many rows as fit into a chunk."""
-    rows, lines, n_characters, most = [], [], 0, rows_in_chunk(width)
+    rows, lines, n_characters, most = [], [], 0, count_chunk_rows(width)
     for cells, line, size in splitter:
         rows.append(cells)
         lines.append(line)
@@ -166,25 +166,25 @@ class ParquetFile:
     separator: str | None = None
     notes: tuple[str, ...] = ()
 
-    def __init__(self, content: Content, known: Known):
+    def __init__(self, content: Content, facts: CsvFacts):
         self.file, self._content = content.file, content
-        if known.separator is not None:
+        if facts.separator is not None:
             raise BadInput(f"--sep goes with CSV, and {self.file} is a Parquet file.")
         with self._open() as file:
             schema = file.schema_arrow
         named = [name for name in schema.names if not _INDEX.fullmatch(name)]
-        _check_names(self.file, [*named, *_names_of_index(schema)])
-        index = [name for name in _index_of(schema) if name in named]
+        _check_names(self.file, [*named, *_list_index_names(schema)])
+        index = [name for name in _list_index_columns(schema) if name in named]
         self.names = [*index, *(name for name in named if name not in index)]
-        self.categorical = _categoricals(schema)
+        self.categorical = _list_categoricals(schema)
 
-    def chunks(self, names: Collection[str], on_bad_row: OnBadRow = refuse) -> Iterator[Chunk]:
+    def read_chunks(self, names: Collection[str], on_bad_row: OnBadRow = refuse) -> Iterator[TableChunk]:
         """Yield the rows in chunks that fit into memory; see `CsvFile.chunks`."""
         columns, first = [name for name in self.names if name in names], 1
         with self._open() as file:
-            for batch in file.iter_batches(rows_in_chunk(len(columns)), columns=columns):
+            for batch in file.iter_batches(count_chunk_rows(len(columns)), columns=columns):
                 table = pa.Table.from_batches([batch]).select(columns).replace_schema_metadata()
-                yield Chunk(self.file, table, np.arange(first, first + batch.num_rows), "row")
+                yield TableChunk(self.file, table, np.arange(first, first + batch.num_rows), "row")
                 first += batch.num_rows
 
     @contextlib.contextmanager
@@ -192,41 +192,41 @@ class ParquetFile:
         try:
             with contextlib.ExitStack() as stack:
                 stream = stack.enter_context(self._content.open())
-                stream = seekable(stream, stack) if self._content.packings else stream
+                stream = make_seekable(stream, stack) if self._content.packings else stream
                 yield stack.enter_context(parquet.ParquetFile(stream, buffer_size=2**20, pre_buffer=False))
         except (OSError, ValueError, KeyError, NotImplementedError) as error:
-            raise BadInput(f"{self.file} is not a readable Parquet file: {reason_of(error)}.") from error
+            raise BadInput(f"{self.file} is not a readable Parquet file: {get_error_text(error)}.") from error
 
 
-def _index_of(schema: pa.Schema) -> list[str]:
+def _list_index_columns(schema: pa.Schema) -> list[str]:
     """Return the columns that were an index in pandas."""
     return [name for name in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)]
 
 
-def _names_of_index(schema: pa.Schema) -> list[str]:
+def _list_index_names(schema: pa.Schema) -> list[str]:
     """Return the names of an index of pandas that is stored under another name, as a column has the same name."""
     columns = (schema.pandas_metadata or {}).get("columns", [])
     return [each["name"] for each in columns if _INDEX.fullmatch(str(each.get("field_name"))) and each["name"]]
 
 
-def _categoricals(schema: pa.Schema) -> list[str]:
+def _list_categoricals(schema: pa.Schema) -> list[str]:
     """Return the columns that were categorical in pandas. Parquet stores categories that are numbers as numbers."""
     recorded = (schema.pandas_metadata or {}).get("columns", [])
     return [column["name"] for column in recorded if column.get("pandas_type") == "categorical"]
 
 
-def open_table(file: Path, known: Known = NOTHING) -> CsvFile | ParquetFile:
+def open_table(file: Path, facts: CsvFacts = NO_FACTS) -> CsvFile | ParquetFile:
     """Open a CSV (separated by comma, semicolon or tab) or Parquet file, which may be compressed.
 
     Args:
         file: The file. Its content determines the format, not its name.
-        known: Known facts about a CSV.
+        facts: Known facts about a CSV.
 
     Raises:
         BadInput: If the file is missing, empty, not readable or of another format, or has repeated names.
     """
     content = find_content(file)
-    return ParquetFile(content, known) if content.is_parquet else CsvFile(content, known)
+    return ParquetFile(content, facts) if content.is_parquet else CsvFile(content, facts)
 
 
 def to_frame(tables: Sequence[pa.Table], categorical: Collection[str]) -> pd.DataFrame:
@@ -241,7 +241,7 @@ def to_frame(tables: Sequence[pa.Table], categorical: Collection[str]) -> pd.Dat
     return frame.astype(dict.fromkeys(told, "category")) if told else frame
 
 
-def column(frame: pd.DataFrame, name: str) -> pd.Series:
+def get_column(frame: pd.DataFrame, name: str) -> pd.Series:
     """Return a column of a frame with unique names."""
     return cast(pd.Series, frame[name])
 
@@ -253,7 +253,7 @@ def _check_names(file: Path, names: list[str]) -> None:
     if repeated:
         way_out = (
             "is there a header line? Names are read from the first line, so write them above the rows"
-            if all(map(is_number, names))
+            if all(map(is_number_cell, names))
             else "rename them"
         )
         raise BadInput(f"{file} has columns with the same name: {', '.join(repeated)}; {way_out}.")

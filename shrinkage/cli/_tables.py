@@ -12,15 +12,15 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 
-from shrinkage._data._memory import memory_limit
+from shrinkage._data._memory import read_memory_limit
 
 from ._errors import BadInput
 from ._formats import Sign
-from ._numerals import NOTHING, Formats, Known, find_formats
+from ._numerals import NO_FACTS, CsvFacts, Formats, find_formats
 from ._rows import OnBadRow, ignore, refuse
 from ._sample import Sample
-from ._table import Chunk, CsvFile, ParquetFile, column, open_table, rows_in_chunk, to_frame
-from ._values import kind_of
+from ._table import CsvFile, ParquetFile, TableChunk, count_chunk_rows, get_column, open_table, to_frame
+from ._values import infer_kind
 
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -50,7 +50,7 @@ def find_sources(data: Sequence[Path]) -> list[Source]:
 
 def _find(place: Path) -> list[Source]:
     if place.is_dir():
-        return _in_folder(place)
+        return _find_in_folder(place)
     if place.exists() or not has_magic(str(place)):
         return [Source(place)]
     files = sorted(Path(name) for name in glob(str(place), recursive=True) if os.path.isfile(name))
@@ -59,7 +59,7 @@ def _find(place: Path) -> list[Source]:
     return [Source(file) for file in files]
 
 
-def _in_folder(folder: Path) -> list[Source]:
+def _find_in_folder(folder: Path) -> list[Source]:
     """Return the files in a folder and the folders in it, without hidden files and marks such as _SUCCESS."""
     sources = []
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
@@ -80,19 +80,19 @@ def name_sources(data: Sequence[Path], sources: Sequence[Source]) -> str:
 
 
 @dataclass(frozen=True)
-class Rows:
+class SourceRows:
     """Rows of the files, with the places that they come from."""
 
     frame: pd.DataFrame
     """The cells. The index is the position of a row in the files, counted through from 0."""
-    places: tuple[Chunk, ...]
+    places: tuple[TableChunk, ...]
     """The chunks that the rows come from, one after the other."""
-    first: int = 0
+    n_above: int = 0
     """The number of rows in the chunks above the first row of the frame."""
 
     def locate(self, i: int) -> tuple[Path, str, int]:
         """Return the file, "line" or "row", and the number of row `i` of the frame."""
-        i += self.first
+        i += self.n_above
         for chunk in self.places:
             if i < chunk.n_rows:
                 return chunk.file, chunk.unit, int(chunk.lines[i])
@@ -101,10 +101,10 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Table:
+class SourceTable:
     """The table in one or several files, or a random sample of its rows that fits into memory."""
 
-    rows: Rows
+    rows: SourceRows
     """All rows, or the sample, in the order of the files. There is at least one row."""
     n_rows: int
     """The number of rows in the files."""
@@ -134,18 +134,18 @@ class Table:
         """Whether `rows` has all rows."""
         return len(self.frame) == self.n_rows
 
-    def chunks(self) -> Iterator[Rows]:
+    def read_chunks(self) -> Iterator[SourceRows]:
         """Yield all rows in the order of the files, in parts of limited size."""
         if self.is_whole:
-            size = rows_in_chunk(len(self._used_names))
+            size = count_chunk_rows(len(self._used_names))
             for start in range(0, self.n_rows, size):
-                yield Rows(self.frame.iloc[start : start + size], self.rows.places, start)
+                yield SourceRows(self.frame.iloc[start : start + size], self.rows.places, start)
             return
         start = 0
         for part in self._files.parts:
-            for chunk in part.chunks(self._used_names, ignore):  # bad rows were reported when the sample was drawn
+            for chunk in part.read_chunks(self._used_names, ignore):  # bad rows were reported when the sample was drawn
                 frame = _write_plainly(to_frame([chunk.table], part.categorical), self.formats)
-                yield Rows(frame.set_axis(range(start, start + chunk.n_rows), axis="index"), (chunk,))
+                yield SourceRows(frame.set_axis(range(start, start + chunk.n_rows), axis="index"), (chunk,))
                 start += chunk.n_rows
 
 
@@ -154,15 +154,15 @@ class Files:
 
     Args:
         sources: The files, all CSV or all Parquet.
-        known: Known facts about a CSV, the same in all files.
+        facts: Known facts about a CSV, the same in all files.
 
     Raises:
         BadInput: As `open_table` does, and if the files have different formats.
     """
 
-    def __init__(self, sources: Sequence[Source], known: Known = NOTHING):
-        self.parts = [Part(source, open_table(source.file, known)) for source in sources]
-        self._facts = known
+    def __init__(self, sources: Sequence[Source], facts: CsvFacts = NO_FACTS):
+        self.parts = [SourceFile(source, open_table(source.file, facts)) for source in sources]
+        self._facts = facts
         _check_formats(self.parts)
 
     @property
@@ -176,7 +176,7 @@ class Files:
         on_bad_row: OnBadRow = refuse,
         limit: int | None = None,
         target: str | None = None,
-    ) -> Table:
+    ) -> SourceTable:
         """Read the files into one table. Columns are matched by name; rows are in the order of the files.
 
         Args:
@@ -191,25 +191,25 @@ class Files:
         """
         _check_columns(self.parts, uses)
         used = tuple(name for name in self.names if uses(name))
-        sample, n_rows = Sample(memory_limit(None) // SHARE if limit is None else limit, target), []
+        sample, n_rows = Sample(read_memory_limit(None) // SHARE if limit is None else limit, target), []
         n_chunks = 0
         for number, part in enumerate(self.parts):
             n_rows.append(0)
-            for chunk in part.chunks(used, on_bad_row):
+            for chunk in part.read_chunks(used, on_bad_row):
                 sample.add(number, chunk)
                 n_rows[-1] += chunk.n_rows
                 n_chunks += 1
         if not sum(n_rows):
             others = " and all other files have" if len(self.parts) > 1 else " has"
             raise BadInput(f"{self.parts[0].file}{others} a header and no rows.")
-        rows = _rows_of(sample, [part.categorical for part in self.parts])
+        rows = _join_rows(sample, [part.categorical for part in self.parts])
         notes = _join_notes(self.parts, n_rows)
-        formats = _formats_of(rows.frame, self.parts, self._facts)
-        rows = Rows(_write_plainly(rows.frame, formats), rows.places)
+        formats = _find_formats(rows.frame, self.parts, self._facts)
+        rows = SourceRows(_write_plainly(rows.frame, formats), rows.places)
         told = {*self._facts.numbers, *self._facts.categories}
         _check_kinds(rows, [name for name in used if name not in told])
         notes = (*notes, *(formats.cautions if formats else ()))
-        return Table(rows, sum(n_rows), n_chunks, self.names, notes, formats, self, used)
+        return SourceTable(rows, sum(n_rows), n_chunks, self.names, notes, formats, self, used)
 
 
 # The share of the memory limit that the sample of a table may take: its rows take more when they are encoded.
@@ -217,7 +217,7 @@ SHARE = 8
 
 
 @dataclass(frozen=True)
-class Part:
+class SourceFile:
     """A file of a table, with the cells that the names of folders give."""
 
     source: Source
@@ -238,43 +238,43 @@ class Part:
         """The names of the columns."""
         return [*self.table.names, *(name for name in self.source.partition if name not in self.table.names)]
 
-    def chunks(self, names: Collection[str], on_bad_row: OnBadRow) -> Iterator[Chunk]:
+    def read_chunks(self, names: Collection[str], on_bad_row: OnBadRow) -> Iterator[TableChunk]:
         """Yield the rows in chunks that fit into memory."""
         added = {name: self.source.partition[name] for name in self.names[len(self.table.names) :] if name in names}
-        for chunk in self.table.chunks(names, on_bad_row):
+        for chunk in self.table.read_chunks(names, on_bad_row):
             table = chunk.table
             for name, cell in added.items():
                 cells = pa.nulls(chunk.n_rows, pa.string()) if cell == _NO_VALUE else pa.repeat(cell, chunk.n_rows)
                 table = table.append_column(name, cells)
-            yield replace(chunk, table=table)
+            yield replace(chunk, list_columns=table)
 
 
-def read_sources(sources: Sequence[Source], known: Known = NOTHING, **options: Any) -> Table:
+def read_sources(sources: Sequence[Source], facts: CsvFacts = NO_FACTS, **options: Any) -> SourceTable:
     """Read files into one table: see `Files.read`."""
-    return Files(sources, known).read(**options)
+    return Files(sources, facts).read(**options)
 
 
-def read_table(file: Path, known: Known = NOTHING) -> Table:
+def read_table(file: Path, facts: CsvFacts = NO_FACTS) -> SourceTable:
     """Read one file into a table."""
-    return read_sources([Source(file)], known)
+    return read_sources([Source(file)], facts)
 
 
 def _write_plainly(frame: pd.DataFrame, formats: Formats | None) -> pd.DataFrame:
     """Return a frame with the numbers of a CSV in the form of Python."""
     if formats is None:
         return frame
-    texts = {name: column(frame, name) for name in frame.columns}
+    texts = {name: get_column(frame, name) for name in frame.columns}
     return pd.DataFrame(formats.write_plainly(texts), frame.index)
 
 
-def _formats_of(frame: pd.DataFrame, parts: Sequence[Part], known: Known) -> Formats | None:
+def _find_formats(frame: pd.DataFrame, parts: Sequence[SourceFile], facts: CsvFacts) -> Formats | None:
     separators = {part.table.separator for part in parts}
     if separators == {None}:
         return None
-    return find_formats({name: column(frame, name) for name in frame.columns}, separators == {","}, known)
+    return find_formats({name: get_column(frame, name) for name in frame.columns}, separators == {","}, facts)
 
 
-def _rows_of(sample: Sample, categorical: Sequence[Collection[str]]) -> Rows:
+def _join_rows(sample: Sample, categorical: Sequence[Collection[str]]) -> SourceRows:
     """Return the rows of a sample, joined into one frame."""
     numbers = sorted({number for number, _ in sample.parts})
     frames = [
@@ -286,11 +286,11 @@ def _rows_of(sample: Sample, categorical: Sequence[Collection[str]]) -> Rows:
         # Categories of two files that differ would become numbers where they are numbers.
         categories = {name for f in frames for name in f.columns if isinstance(f[name].dtype, pd.CategoricalDtype)}
         joined = pd.concat(frames, ignore_index=True).astype(dict.fromkeys(categories, "category"))
-    places = tuple(chunk.without_cells() for _, chunk in sample.parts)
-    return Rows(joined.set_axis(sample.positions, axis="index"), places)
+    places = tuple(chunk.drop_cells() for _, chunk in sample.parts)
+    return SourceRows(joined.set_axis(sample.positions, axis="index"), places)
 
 
-def _check_formats(parts: Sequence[Part]) -> None:
+def _check_formats(parts: Sequence[SourceFile]) -> None:
     texts = [part.table.separator is not None for part in parts]
     if len(set(texts)) > 1:
         names = {True: "CSV", False: "Parquet"}
@@ -300,7 +300,7 @@ def _check_formats(parts: Sequence[Part]) -> None:
         )
 
 
-def _check_columns(parts: Sequence[Part], uses: Callable[[str], bool]) -> None:
+def _check_columns(parts: Sequence[SourceFile], uses: Callable[[str], bool]) -> None:
     has: dict[str, Path] = {}  # the first file with a column
     for part in parts:
         has |= {name: part.file for name in part.names if name not in has and uses(name)}
@@ -315,7 +315,7 @@ def _check_columns(parts: Sequence[Part], uses: Callable[[str], bool]) -> None:
             )
 
 
-def _check_kinds(rows: Rows, names: Sequence[str]) -> None:
+def _check_kinds(rows: SourceRows, names: Sequence[str]) -> None:
     """Refuse text in one file, and numbers or booleans in another, that together are categories."""
     files = [chunk.file for chunk in rows.places]
     if len(set(files)) == 1:
@@ -324,13 +324,13 @@ def _check_kinds(rows: Rows, names: Sequence[str]) -> None:
     for chunk in rows.places:
         sizes[chunk.file] += chunk.n_rows
     for name in names:
-        cells, start = column(rows.frame, name), 0
-        if isinstance(cells.dtype, pd.CategoricalDtype) or kind_of(cells) != "category":
+        cells, start = get_column(rows.frame, name), 0
+        if isinstance(cells.dtype, pd.CategoricalDtype) or infer_kind(cells) != "category":
             continue
         found = {}
         for file, size in sizes.items():
             if (piece := cells.iloc[start : start + size].dropna().infer_objects()).size:
-                found.setdefault(kind_of(piece), (file, piece.iloc[0]))
+                found.setdefault(infer_kind(piece), (file, piece.iloc[0]))
             start += size
         if "category" in found and len(found) > 1:
             file, text = found.pop("category")
@@ -344,7 +344,7 @@ def _check_kinds(rows: Rows, names: Sequence[str]) -> None:
 _KINDS = {"number": "numbers", "boolean": "booleans", None: "dates or amounts"}
 
 
-def _join_notes(parts: Sequence[Part], n_rows: Sequence[int]) -> tuple[str, ...]:
+def _join_notes(parts: Sequence[SourceFile], n_rows: Sequence[int]) -> tuple[str, ...]:
     if len(parts) == 1:
         return parts[0].table.notes
     files_by_note: dict[str, list[Path]] = {}

@@ -11,17 +11,17 @@ import pandas as pd
 
 from ._columns import Label, Task
 from ._errors import BadInput
-from ._layout import is_number
+from ._layout import is_number_cell
 from ._values import (
     FEW_VALUES,
     Kind,
+    are_equal_in_float64,
     as_booleans,
     as_numbers,
+    convert_values,
     describe_cells,
-    equal_in_float64,
     find_unreadable,
-    kind_of,
-    values_as,
+    infer_kind,
 )
 
 TASKS: tuple[str, ...] = get_args(Task)
@@ -34,7 +34,7 @@ SIZES = (1e-30, 1e30)
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetColumn:
     """The target of a model."""
 
     task: Task
@@ -46,7 +46,7 @@ class Target:
     """(n,) int32 places in `labels`, or float64 quantities."""
     kind: Kind = "number"
     """The type of the cells."""
-    distinct: tuple[str | float, ...] = ()
+    distinct_values: tuple[str | float, ...] = ()
     """The classes, as `values_as` returns them."""
 
     def read(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray, str]:
@@ -58,38 +58,40 @@ class Target:
         if self.task == "regression":
             numbers = as_booleans(column) if self.kind == "boolean" else as_numbers(column)
             return numbers, ~np.isfinite(numbers), "the target is not a finite number"
-        places = pd.Index(self.distinct).get_indexer(pd.Index(values_as(self.kind, column)))
+        places = pd.Index(self.distinct_values).get_indexer(pd.Index(convert_values(self.kind, column)))
         return places.astype(np.int32), places < 0, f"the target is none of the {len(self.labels)} classes"
 
 
 def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     """Return the rows with a target; raise `BadInput` if there is no such column or no such row."""
-    check_named(frame.columns, target)
+    check_column_name(frame.columns, target)
     rows = frame.dropna(subset=[target])  # the index still says where in the file a row was
     if rows.empty:
         raise BadInput(f"the target {target} is missing in every row.")
     return rows
 
 
-def check_named(names: Iterable[str], target: str, what: str = "") -> None:
+def check_column_name(names: Iterable[str], target: str, option: str = "") -> None:
     """Raise `BadInput` with the nearest name if the column of an option is not among the names of a table."""
     names = list(names)
     if target in names:
         return
-    raise BadInput(f"{what and f'{what} {target}: '}there is no column {target} in the data; {_hint(names, target)}")
+    raise BadInput(
+        f"{option and f'{option} {target}: '}there is no column {target} in the data; {_suggest_column(names, target)}"
+    )
 
 
-def find_bad(column: pd.Series, task: Task | None) -> tuple[np.ndarray, str]:
+def find_bad_targets(column: pd.Series, task: Task | None) -> tuple[np.ndarray, str]:
     """Return which cells of a target are not numbers, (n,), where the others are, and the reason.
 
     Args:
         column: (n,) cells without missing cells.
         task: The task, or None to infer it.
     """
-    kind = kind_of(column)
+    kind = infer_kind(column)
     if kind is None or kind == "category":
         return np.zeros(len(column), bool), ""
-    odd = _odd_cell(column, kind)
+    odd = _find_odd_cells(column, kind)
     if odd.any() and task in ("binary", "multi-class"):  # `read_target` takes such cells as a class
         return np.zeros(len(column), bool), ""
     if kind == "boolean":
@@ -97,15 +99,15 @@ def find_bad(column: pd.Series, task: Task | None) -> tuple[np.ndarray, str]:
     return odd | np.isinf(as_numbers(column)), "the target is not a finite number"
 
 
-def _hint(names: list[str], target: str) -> str:
+def _suggest_column(names: list[str], target: str) -> str:
     """Return a hint for a missing column: the nearest name, or the columns of the file."""
     lowered = {name.lower(): name for name in names}
     if near := difflib.get_close_matches(target.lower(), lowered, n=1):
         return f"did you mean {lowered[near[0]]}?"
-    return about_names(names)
+    return describe_column_names(names)
 
 
-def about_names(names: list[str]) -> str:
+def describe_column_names(names: list[str]) -> str:
     """Return a hint about the columns of a file: a wrong separator, a missing header, or the list of names."""
     names_text = f"{', '.join(names[:20])}{', ...' * (len(names) > 20)}"
     if len(names) == 1 and (between := re.search(r"[|;:,\s]", names[0].strip())):
@@ -116,12 +118,12 @@ def about_names(names: list[str]) -> str:
             f"it was read as the single column {names[0]!r}. Columns are to be separated by commas, semicolons or "
             f"tabs; {way}. Every quote that opens is to close."
         )
-    if sum(map(is_number, names)) > len(names) / 2:
+    if sum(map(is_number_cell, names)) > len(names) / 2:
         return f"is there a header line? The first line was read as the names: {names_text}. Write names above it."
     return f"its columns are {names_text}."
 
 
-def read_target(column: pd.Series, task: Task | None) -> Target:
+def read_target(column: pd.Series, task: Task | None) -> TargetColumn:
     """Return the target's task, labels and values.
 
     Args:
@@ -131,45 +133,45 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
     Raises:
         BadInput: If the target has a single value or infinite numbers, or the task does not fit the cells.
     """
-    kind = kind_of(column) or _told_kind(column, task)
+    kind = infer_kind(column) or _get_user_kind(column, task)
     if kind is None:
         raise BadInput(f"the target {column.name} cannot be used: {describe_cells(column)}.")
-    if task in ("binary", "multi-class") and kind != "category" and _odd_cell(column, kind).any():
+    if task in ("binary", "multi-class") and kind != "category" and _find_odd_cells(column, kind).any():
         kind = "category"
-    _check_odd(column, kind)
-    cells = values_as(kind, column)
+    _check_odd_cells(column, kind)
+    cells = convert_values(kind, column)
     distinct = sorted(set(cells.tolist()))
-    if kind == "number" and equal_in_float64(column):
+    if kind == "number" and are_equal_in_float64(column):
         raise BadInput(
             f"the target {column.name} has numbers with the same first 16 digits, and more are not read: subtract "
             f"{distinct[0]:.0f} from them."
         )
     _check_cells(str(column.name), kind, cells, distinct)
     numeric = kind != "category" or not np.isnan(as_numbers(column)).any()
-    inferred, reason, other = _infer(kind, distinct, len(cells), numeric)
+    inferred, reason, other = _infer_task(kind, distinct, len(cells), numeric)
     chosen = task or inferred
     reason = f"{reason}, as told by --task" if task else f"{reason}{other}"
     if chosen == "regression":
-        return _quantities(column, kind, cells, reason)
+        return _make_quantity_target(column, kind, cells, reason)
     _check_classes(str(column.name), chosen, distinct, len(cells), numeric)
-    labels = tuple(_label(kind, value) for value in distinct)
+    labels = tuple(_to_label(kind, value) for value in distinct)
     place = {value: index for index, value in enumerate(distinct)}
     values = np.array([place[cell] for cell in cells.tolist()], dtype=np.int32)
-    return Target(chosen, reason, labels, values, kind, tuple(distinct))
+    return TargetColumn(chosen, reason, labels, values, kind, tuple(distinct))
 
 
-def _told_kind(column: pd.Series, task: Task | None) -> Kind | None:
+def _get_user_kind(column: pd.Series, task: Task | None) -> Kind | None:
     """Return "category" for text that is not used by default, if the user chose a classification task."""
     texts = column.map(lambda cell: isinstance(cell, str)).all()
     return "category" if texts and task in ("binary", "multi-class") else None
 
 
-def _odd_cell(column: pd.Series, kind: Kind) -> np.ndarray:
-    return find_unreadable(column, values_as(kind, column))
+def _find_odd_cells(column: pd.Series, kind: Kind) -> np.ndarray:
+    return find_unreadable(column, convert_values(kind, column))
 
 
-def _check_odd(column: pd.Series, kind: Kind) -> None:
-    odd = np.zeros(len(column), bool) if kind == "category" else _odd_cell(column, kind)
+def _check_odd_cells(column: pd.Series, kind: Kind) -> None:
+    odd = np.zeros(len(column), bool) if kind == "category" else _find_odd_cells(column, kind)
     if odd.any():
         raise BadInput(
             f"the target {column.name} holds {'truth values' if kind == 'boolean' else 'numbers'}, but for "
@@ -178,43 +180,47 @@ def _check_odd(column: pd.Series, kind: Kind) -> None:
         )
 
 
-def _check_cells(name: str, kind: str, cells: np.ndarray, distinct: list) -> None:
+def _check_cells(name: str, kind: str, cells: np.ndarray, distinct_values: list) -> None:
     infinite = int(np.isinf(cells).sum()) if kind == "number" else 0
     if infinite:
         raise BadInput(f"the target {name} is infinite in {infinite} of {len(cells)} rows; correct or remove them.")
-    if len(distinct) == 1:
-        raise BadInput(f"the target {name} has the single value {distinct[0]}: there is nothing to predict.")
+    if len(distinct_values) == 1:
+        raise BadInput(f"the target {name} has the single value {distinct_values[0]}: there is nothing to predict.")
 
 
-def _infer(kind: str, distinct: list, n_rows: int, numeric: bool) -> tuple[Task, str, str]:
+def _infer_task(kind: str, distinct_values: list, n_rows: int, is_numeric: bool) -> tuple[Task, str, str]:
     """Return the task, the reason, and a hint about the option for another task, if there is one."""
     words = {"number": "numbers", "boolean": "values, true and false", "category": "categories"}[kind]
     quantities = "; if they are quantities, say --task regression"
-    if len(distinct) == 2:
-        return "binary", f"2 distinct {words}", quantities if numeric and kind != "boolean" else ""
+    if len(distinct_values) == 2:
+        return "binary", f"2 distinct {words}", quantities if is_numeric and kind != "boolean" else ""
     if kind == "category":
-        return "multi-class", f"{len(distinct)} distinct {words}", quantities if numeric else ""
-    whole = all(float(value).is_integer() for value in distinct)
+        return "multi-class", f"{len(distinct_values)} distinct {words}", quantities if is_numeric else ""
+    whole = all(float(value).is_integer() for value in distinct_values)
     words = "whole numbers" if whole else words
-    if whole and len(distinct) <= min(FEW_VALUES, FEW_SHARE * n_rows):
-        return "multi-class", f"{len(distinct)} distinct {words}", quantities
-    possible = len(distinct) <= min(MANY_VALUES if whole else FEW_VALUES, n_rows / 2)
-    return "regression", f"{len(distinct)} distinct {words}", "; if they are classes, say --task multi-class" * possible
+    if whole and len(distinct_values) <= min(FEW_VALUES, FEW_SHARE * n_rows):
+        return "multi-class", f"{len(distinct_values)} distinct {words}", quantities
+    possible = len(distinct_values) <= min(MANY_VALUES if whole else FEW_VALUES, n_rows / 2)
+    return (
+        "regression",
+        f"{len(distinct_values)} distinct {words}",
+        "; if they are classes, say --task multi-class" * possible,
+    )
 
 
-def _quantities(column: pd.Series, kind: Kind, cells: np.ndarray, reason: str) -> Target:
+def _make_quantity_target(column: pd.Series, kind: Kind, cells: np.ndarray, reason: str) -> TargetColumn:
     if kind == "category":
         numbers = as_numbers(column)
         odd = column.loc[np.isnan(numbers)]
         if odd.empty:  # a Parquet column of categories that are numbers
             _check_size(str(column.name), numbers)
-            return Target("regression", reason, (), numbers, "category")
+            return TargetColumn("regression", reason, (), numbers, "category")
         raise BadInput(
             f"--task regression needs numbers; in the target {column.name} {len(odd)} of {len(column)} cells hold "
             f"text such as {odd.iloc[0]!r}."
         )
     _check_size(str(column.name), cells)
-    return Target("regression", reason, (), cells.astype(np.float64), kind)
+    return TargetColumn("regression", reason, (), cells.astype(np.float64), kind)
 
 
 def _check_size(name: str, values: np.ndarray) -> None:
@@ -229,18 +235,18 @@ def _check_size(name: str, values: np.ndarray) -> None:
         )
 
 
-def _check_classes(name: str, task: Task, distinct: list, n_rows: int, numeric: bool) -> None:
-    if task == "binary" and len(distinct) > 2:
-        raise BadInput(f"--task binary needs two classes; the target {name} has {len(distinct)}.")
-    if len(distinct) > n_rows / 2:
-        hint = " For quantities say --task regression." if numeric else ""
+def _check_classes(name: str, task: Task, distinct_values: list, n_rows: int, is_numeric: bool) -> None:
+    if task == "binary" and len(distinct_values) > 2:
+        raise BadInput(f"--task binary needs two classes; the target {name} has {len(distinct_values)}.")
+    if len(distinct_values) > n_rows / 2:
+        hint = " For quantities say --task regression." if is_numeric else ""
         raise BadInput(
-            f"the target {name} has {len(distinct)} distinct values in {n_rows} rows, too many for classes; "
+            f"the target {name} has {len(distinct_values)} distinct values in {n_rows} rows, too many for classes; "
             f"is it the right column?{hint}"
         )
 
 
-def _label(kind: str, value: float | str) -> Label:
+def _to_label(kind: str, value: float | str) -> Label:
     if kind == "boolean":
         return bool(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value

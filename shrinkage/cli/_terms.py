@@ -13,7 +13,7 @@ from shrinkage._messages._note import Note, Vocabulary
 
 from ._errors import BadInput, TrainingFailed, escape_controls, is_refusal
 
-IN_SHELL = Vocabulary(
+SHELL_TERMS = Vocabulary(
     {
         "epochs": "--epochs",
         "learning_rate": "--learning-rate",
@@ -51,13 +51,13 @@ IN_SHELL = Vocabulary(
 )
 
 
-def with_labels(labels: Sequence[object]) -> Vocabulary:
+def make_shell_terms(labels: Sequence[object]) -> Vocabulary:
     """Return the shell's terms, with labels of classes."""
-    return replace(IN_SHELL, labels=labels)
+    return replace(SHELL_TERMS, labels=labels)
 
 
 @contextlib.contextmanager
-def in_shell(labels: Sequence[object]) -> Iterator[None]:
+def translate_refusals(labels: Sequence[object]) -> Iterator[None]:
     """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too.
 
     That a budget is not used is said at once, as the training then takes far longer than expected.
@@ -65,20 +65,20 @@ def in_shell(labels: Sequence[object]) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module=r"(shrinkage|click)\.")
         warnings.filterwarnings("always", r"`budget` is not used", UserWarning)
-        warnings.showwarning = _as_note(with_labels(labels), warnings.showwarning)
+        warnings.showwarning = _make_warning_hook(make_shell_terms(labels), warnings.showwarning)
         try:
             yield
         except ClusterError as error:
-            raise TrainingFailed(with_labels(labels).say(error.args[0])) from error
+            raise TrainingFailed(make_shell_terms(labels).say(error.args[0])) from error
         except (TypeError, ValueError) as error:
             if isinstance(error.__cause__, BadInput):  # of a part of a table that was read in between
                 raise error.__cause__ from None
             if not is_refusal(error):
                 raise
-            raise BadInput(with_labels(labels).say(error.args[0])) from error
+            raise BadInput(make_shell_terms(labels).say(error.args[0])) from error
 
 
-def _as_note(terms: Vocabulary, show: Callable[..., None]) -> Callable[..., None]:
+def _make_warning_hook(terms: Vocabulary, show: Callable[..., None]) -> Callable[..., None]:
     """Return a function that shows the warnings of this package as notes on standard error, and others as `show`."""
 
     def show_note(message: Warning, *arguments: Any, **options: Any) -> None:

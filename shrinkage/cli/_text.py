@@ -13,35 +13,35 @@ LEAST_WORDS = 3  # of a cell, on average; names and codes have fewer
 PAD, UNKNOWN, FIRST = 0, 1, 2  # tokens: nothing, a rare or unseen word, the first word
 
 
-def words_of(cell: str) -> list[bytes]:
+def split_words(cell: str) -> list[bytes]:
     """Return the words of a text, in lower case (of ASCII letters) and without punctuation.
 
-    >>> words_of("It's GREAT -- really")
+    >>> split_words("It's GREAT -- really")
     [b'its', b'great', b'really']
     """
     return _PUNCTUATION.sub(b"", cell.encode().lower()).split()
 
 
-def is_text(cells: np.ndarray) -> bool:
+def are_sentences(cells: np.ndarray) -> bool:
     """Whether cells (n,) hold sentences: several words each."""
     texts = [cell for cell in cells.tolist() if cell]
-    return sum(len(words_of(cell)) for cell in texts) >= LEAST_WORDS * len(texts)
+    return sum(len(split_words(cell)) for cell in texts) >= LEAST_WORDS * len(texts)
 
 
-def find_words(cells: np.ndarray, enough: int) -> tuple[tuple[str, ...], int]:
-    """Return the most frequent words in at least `enough` cells, and the number of words of a long cell."""
-    found = [words_of(cell) for cell in cells.tolist()]
+def find_words(cells: np.ndarray, min_count: int) -> tuple[tuple[str, ...], int]:
+    """Return the most frequent words in at least `min_count` cells, and the number of words of a long cell."""
+    found = [split_words(cell) for cell in cells.tolist()]
     counts = Counter(word for words in found for word in sorted(set(words)))
-    words = [word.decode() for word, count in counts.most_common(MAX_WORDS) if enough <= count < len(cells)]
+    words = [word.decode() for word, count in counts.most_common(MAX_WORDS) if min_count <= count < len(cells)]
     return tuple(words), min(MAX_LENGTH, max(1, *map(len, found)))
 
 
-def tokens(cells: np.ndarray, words: tuple[str, ...], length: int) -> np.ndarray:
+def encode_tokens(cells: np.ndarray, words: tuple[str, ...], length: int) -> np.ndarray:
     """Return the numbers of the first words, (n, length) int32, filled up with `PAD`. The first is never `PAD`."""
     numbers = {word.encode(): number for number, word in enumerate(words, FIRST)}
     found = np.full((len(cells), length), PAD, np.int32)
     for row, cell in enumerate(cells.tolist()):
-        token_numbers = [numbers.get(word, UNKNOWN) for word in words_of(cell)[:length]]
+        token_numbers = [numbers.get(word, UNKNOWN) for word in split_words(cell)[:length]]
         found[row, : len(token_numbers)] = token_numbers
     found[:, 0] = np.maximum(found[:, 0], UNKNOWN)
     return found
@@ -54,13 +54,13 @@ def count_without_words(cells: np.ndarray, words: tuple[str, ...]) -> int:
     1
     """
     vocabulary = {word.encode() for word in words}
-    return sum(1 for cell in cells.tolist() if cell and vocabulary.isdisjoint(words_of(cell)))
+    return sum(1 for cell in cells.tolist() if cell and vocabulary.isdisjoint(split_words(cell)))
 
 
-def bag_of_words(cells: np.ndarray, words: tuple[str, ...]) -> np.ndarray:
+def encode_bag_of_words(cells: np.ndarray, words: tuple[str, ...]) -> np.ndarray:
     """Return whether each cell has each word, (n, len(words)) float32."""
     places = {word.encode(): place for place, word in enumerate(words)}
     found = np.zeros((len(cells), len(words)), np.float32)
     for row, cell in enumerate(cells.tolist()):
-        found[row, [places[word] for word in words_of(cell) if word in places]] = 1
+        found[row, [places[word] for word in split_words(cell) if word in places]] = 1
     return found

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import ops
 
 import shrinkage as sh
-from shrinkage._attach._attach import attachments
+from shrinkage._attach._attach import get_attachments
 from tests.attach.models import LAM, X, Y, assert_same, compiled, functional, network, train
 
 # --- files
@@ -27,9 +27,9 @@ def test_the_old_format_has_the_plain_model_and_says_so(make, tmp_path):
     train(model, epochs=1)
     with pytest.warns(UserWarning, match="without its penalty. Save it as .keras"):
         model.save(tmp_path / "model.h5")
-    assert len(attachments(model)) == 1
+    assert len(get_attachments(model)) == 1
     back: Any = keras.models.load_model(tmp_path / "model.h5")
-    assert type(back).__module__.startswith("keras.") and attachments(back) == ()
+    assert type(back).__module__.startswith("keras.") and get_attachments(back) == ()
     assert_same(back, model, tolerance=0)
     assert type(back.optimizer) is keras.optimizers.Adam and int(back.optimizer.iterations) == 4
     losses = [each.evaluate(X, Y, verbose=0, return_dict=True) for each in (model, back)]
@@ -69,7 +69,7 @@ def test_copies_and_pickles_are_penalised(again):
     reg = sh.attach(model, sh.L1(), lam=LAM)
     train(model, epochs=1)
     back = again(model)
-    (found,) = attachments(back)
+    (found,) = get_attachments(back)
     assert repr(found) == repr(reg) and found.model is back is not model
     train(model, epochs=1)
     train(back, epochs=1)
@@ -103,7 +103,7 @@ def test_an_optimizer_made_after_an_attached_one_is_plain(again):
     train(other, epochs=1)
     train(bare, epochs=1)
     assert_same(other, bare, tolerance=1e-6)  # float32
-    assert attachments(model)[0].model.optimizer is model.optimizer
+    assert get_attachments(model)[0].model.optimizer is model.optimizer
 
 
 # --- what it says of itself
@@ -187,7 +187,7 @@ def test_weights_to_draw_towards_are_finite(value, frozen):
     weights[2][0, 0] = value
     with pytest.raises(ValueError, match="must be finite weights.*net/output/kernel[.]"):
         sh.attach(model, sh.L2(toward=weights), lam=LAM)
-    assert type(model) is keras.Sequential and attachments(model) == ()
+    assert type(model) is keras.Sequential and get_attachments(model) == ()
 
 
 # --- loops of one's own

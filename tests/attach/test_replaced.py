@@ -14,7 +14,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._attach._attach import attachments
+from shrinkage._attach._attach import get_attachments
 from tests.daily import each_value
 
 LAM = 0.5
@@ -93,7 +93,7 @@ def test_what_keras_replaces_is_a_status_and_can_be_saved(change, target, tmp_pa
     model.save(tmp_path / "model.keras")
     back: Any = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(back.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-5)
-    (found,) = attachments(back)
+    (found,) = get_attachments(back)
     if change is not enable_lora:  # saving merges the factors into the kernel
         assert len(found.weights) == len(reg.weights)
         assert float(found.value()) == pytest.approx(float(reg.value()), rel=1e-5, abs=1e-9)
@@ -115,7 +115,9 @@ def test_new_layers_are_penalised_as_the_rule_says_and_drawn_to_nothing():
     (finding,) = [each for each in sh.doctor(drawn).warnings if each.code == "drawn-to-nothing"]
     assert finding.about == ("net/other/kernel",)
     exec(finding.fix, {"model": drawn, "sh": sh})
-    assert "drawn-to-nothing" not in [each.code for each in sh.doctor(drawn).warnings] and len(attachments(drawn)) == 2
+    assert (
+        "drawn-to-nothing" not in [each.code for each in sh.doctor(drawn).warnings] and len(get_attachments(drawn)) == 2
+    )
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -159,7 +161,7 @@ def test_factors_of_a_layer_of_ones_own_need_not_come_back(toward, on, tmp_path)
         warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
         back: Any = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(back.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-5)
-    (found,) = attachments(back)
+    (found,) = get_attachments(back)
     assert len(reg.weights) == (4 if callable(on) else 3) - (toward != "to 0") * 2
     assert {"kernel", "bias"} >= {w.variable.name for w in found.weights} and len(found.weights) == 3 - (
         on == "kernels"
@@ -177,7 +179,7 @@ def test_a_file_of_an_earlier_version_is_loaded(tmp_path):
     for record in config["config"]["attached"]:
         del record["weights"]
     back: Any = keras.saving.deserialize_keras_object(config)
-    (found,) = attachments(back)
+    (found,) = get_attachments(back)
     assert [w.variable.path for w in found.weights] == ["last/kernel"]
     assert found.toward is not None and len(found.toward) == 6
 
@@ -217,14 +219,14 @@ def test_the_configuration_is_keras_own(make):
     for cls in (kind, type(model)):  # as written, and as type(model).from_config
         again: Any = cls.from_config(copy.deepcopy(config))  # which Keras empties
         again(X[:1])
-        assert type(again) is kind and attachments(again) == ()
+        assert type(again) is kind and get_attachments(again) == ()
         assert [tuple(w.shape) for w in again.weights] == [tuple(w.shape) for w in model.weights]
     if make is not branch:
         assert keras.models.model_from_json(model.to_json()) is not None
         with pytest.warns(UserWarning, match="is without its penalty"):
             model.compile("sgd", "mse")
             keras.models.clone_model(model)
-    assert attachments(model) == (reg,) and len(reg.weights) > 0
+    assert get_attachments(model) == (reg,) and len(reg.weights) > 0
 
 
 def test_what_is_serialized_has_the_penalty():
@@ -236,10 +238,10 @@ def test_what_is_serialized_has_the_penalty():
         copy.deepcopy(model),
         pickle.loads(pickle.dumps(model)),
     ]
-    assert [len(attachments(each)) for each in objects] == [1] * 4
+    assert [len(get_attachments(each)) for each in objects] == [1] * 4
     around = keras.Sequential([keras.Input((3,)), model])
     inner: Any = keras.Sequential.from_config(around.get_config()).layers[0]
-    assert len(attachments(inner)) == 1
+    assert len(get_attachments(inner)) == 1
 
 
 def test_a_clone_of_a_model_around_an_attached_one_warns():
@@ -278,7 +280,7 @@ def test_both_ways_to_save_the_old_format_are_the_same(save, tmp_path):
         save(model, tmp_path / "model.h5")
     assert [each.filename for each in said if "penalty" in str(each.message)] == [__file__]
     back: Any = keras.models.load_model(tmp_path / "model.h5")
-    assert type(back) is keras.Sequential and attachments(back) == ()
+    assert type(back) is keras.Sequential and get_attachments(back) == ()
     np.testing.assert_array_equal(back.get_weights()[0], model.get_weights()[0])
 
 

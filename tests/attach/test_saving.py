@@ -13,7 +13,7 @@ import pytest
 from keras import layers, ops
 
 import shrinkage as sh
-from shrinkage._attach._attach import attachments
+from shrinkage._attach._attach import get_attachments
 from tests.attach.models import LAM, X, compiled, functional, network, train
 from tests.daily import full
 
@@ -51,7 +51,7 @@ def test_it_comes_back_with_everything(make, tmp_path):
     train(model)
     reg.lam = 0.5
     back = again(model, tmp_path)
-    (found,) = attachments(back)
+    (found,) = get_attachments(back)
     assert (found.penalty, found.how, found.on, float(found.lam)) == (sh.L1(), sh.Proximal(), "kernels", 0.5)
     assert float(found.value()) == pytest.approx(float(reg.value()), rel=1e-6) and float(found.value()) > 0.1
     logs, more = train(model), train(back)
@@ -74,7 +74,7 @@ def test_it_comes_back_with_everything(make, tmp_path):
 def test_rules_come_back(on, tmp_path):
     model = network()
     reg = sh.attach(model, sh.L2(), lam=LAM, on=on, how=sh.Coupled())
-    (found,) = attachments(again(model, tmp_path))
+    (found,) = get_attachments(again(model, tmp_path))
     assert [one.factors for one in (found.selection, reg.selection)] == [reg.selection.factors] * 2
     again(found.model, tmp_path)  # once more
 
@@ -85,7 +85,7 @@ def test_strengths_come_back(lam, tmp_path):
     sh.attach(model, sh.L2(), lam=lam)
     train(model)
     back = again(model, tmp_path)
-    assert float(attachments(back)[0].value()) == pytest.approx(float(attachments(model)[0].value()), rel=1e-6)
+    assert float(get_attachments(back)[0].value()) == pytest.approx(float(get_attachments(model)[0].value()), rel=1e-6)
 
 
 def test_weights_to_draw_towards_come_back(tmp_path):
@@ -94,7 +94,7 @@ def test_weights_to_draw_towards_come_back(tmp_path):
     sh.attach(model, sh.L2(toward="initial"), lam=LAM)
     train(model)
     back = again(model, tmp_path)
-    (mine,), (found,) = attachments(model), attachments(back)
+    (mine,), (found,) = get_attachments(model), get_attachments(back)
     assert float(found.value()) == pytest.approx(float(mine.value()), rel=1e-5) and float(mine.value()) > 1e-6
     assert found.toward is not None
     np.testing.assert_array_equal(found.toward[0], first[0])
@@ -133,7 +133,7 @@ def test_copies_and_clones():
     copied = copy.deepcopy(model)
     with pytest.warns(UserWarning, match="clone of model 'net' is without its penalty"):
         clone = keras.models.clone_model(model)
-    assert float(attachments(copied)[0].lam) == LAM and attachments(copied)[0].model is copied
+    assert float(get_attachments(copied)[0].lam) == LAM and get_attachments(copied)[0].model is copied
     assert type(clone) is keras.Sequential and type(clone.optimizer) is keras.optimizers.Adam
     train(copied)
     train(clone)
@@ -145,7 +145,7 @@ def test_an_attached_model_inside_another(tmp_path):
     inputs = keras.Input((5,))
     whole = compiled(keras.Model(inputs, layers.Dense(1)(part(inputs))))
     back = again(whole, tmp_path)
-    assert len(attachments(back.layers[1])) == 1
+    assert len(get_attachments(back.layers[1])) == 1
     np.testing.assert_allclose(back.predict(X, verbose=0), whole.predict(X, verbose=0), rtol=1e-5)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from shrinkage.cli._errors import BadInput
-from shrinkage.cli._prepare import Prepared, Wishes, prepare
+from shrinkage.cli._prepare import TableData, TableOptions, prepare_table
 from shrinkage.cli._skipped import NAME
 from shrinkage.cli._table import MISSING
 from shrinkage.cli._tables import Files, find_sources, read_table
@@ -54,14 +54,14 @@ def test_a_bad_row_is_named_or_left_out(row, words):
     """The letter in line 2 makes the file UTF-8: otherwise a byte 255 would be a letter of cp1252."""
     file = with_row(row, other="é,1,1")
     with pytest.raises(BadInput) as refusal:
-        prepare(file, "y", None, 5)
+        prepare_table(file, "y", None, 5)
     assert f"t.csv, {words}" in refusal.value.message and "--on-bad-row skip" in refusal.value.message
-    found = prepare(file, "y", None, 5, Wishes(on_bad_row="skip"))
+    found = prepare_table(file, "y", None, 5, TableOptions(on_bad_row="skip"))
     assert (
-        len(found.skipped) == 1
+        len(found.skipped_rows) == 1
         and f"skipped: 1 row, which {NAME} lists; the first is t.csv, {words}" in found.describe()
     )
-    whole = prepare(write("whole.csv", ["é,1,1", *ROWS[1:]]), "y", None, 5)
+    whole = prepare_table(write("whole.csv", ["é,1,1", *ROWS[1:]]), "y", None, 5)
     np.testing.assert_array_equal(np.hstack(found.encode()), np.hstack(whole.encode()))
     np.testing.assert_array_equal(found.target.values, whole.target.values)
     assert np.ptp(found.target.values) > 1
@@ -69,13 +69,13 @@ def test_a_bad_row_is_named_or_left_out(row, words):
 
 def test_skipped_rows_are_written_with_their_places():
     file = with_row("7,8", at=30)
-    found = prepare([file, with_row("7,8,x", 12, "u.csv")], "y", None, 5, Wishes(on_bad_row="skip"))
-    found.skipped.save(Path())
+    found = prepare_table([file, with_row("7,8,x", 12, "u.csv")], "y", None, 5, TableOptions(on_bad_row="skip"))
+    found.skipped_rows.save(Path())
     assert pd.read_csv(NAME)[["file", "line", "column", "text"]].fillna("").to_numpy().tolist() == [
         ["t.csv", 30, "", "7,8"],
         ["u.csv", 12, "y", "x"],
     ]
-    assert found.document()["rows_skipped"] == 2
+    assert found.to_document()["rows_skipped"] == 2
 
 
 def test_a_line_number_counts_the_lines_of_comments_titles_and_cells():
@@ -156,14 +156,14 @@ def test_a_file_that_changes_between_two_readings_is_refused(change, name):
     save = frame.to_csv if name.endswith("csv") else frame.to_parquet
     save(name, index=False)
     table = Files(find_sources([Path(name)])).read(limit=10_000)
-    assert not table.is_whole and sum(len(rows.frame) for rows in table.chunks()) == 3000
+    assert not table.is_whole and sum(len(rows.frame) for rows in table.read_chunks()) == 3000
     if change == "delete":
         os.remove(name)
     else:
         frame.iloc[::-1].to_csv(name, index=False)
         os.utime(name, ns=(0, 0))
     with pytest.raises(BadInput, match="disappeared" if change == "delete" else "changed"):
-        list(table.chunks())
+        list(table.read_chunks())
 
 
 @pytest.mark.parametrize(
@@ -177,11 +177,13 @@ def test_a_file_that_changes_between_two_readings_is_refused(change, name):
 )
 def test_tables_that_cannot_be_split(lines, options, words):
     with pytest.raises(BadInput, match=words):
-        prepare(write("t.csv", lines), "y", None, 5, Wishes(**options))
+        prepare_table(write("t.csv", lines), "y", None, 5, TableOptions(**options))
 
 
 def test_times_without_order_and_with_ties_are_noted():
-    found = prepare(write("t.csv", [f"{i % 7},{i // 7 * -1},{i}" for i in range(60)]), "y", None, 4, Wishes(time="b"))
+    found = prepare_table(
+        write("t.csv", [f"{i % 7},{i // 7 * -1},{i}" for i in range(60)]), "y", None, 4, TableOptions(time="b")
+    )
     notes = " ".join(found.split.notes)
     assert "not in the order of b" in notes and "in 4 folds the first held-out row has the same b" in notes
 
@@ -214,5 +216,5 @@ def test_unused_columns_of_parquet_are_not_read(monkeypatch):
         "pyarrow.parquet.ParquetFile.iter_batches",
         lambda self, size, columns: wanted.extend(columns) or read(self, size, columns=columns),
     )
-    found: Prepared = prepare(Path("t.parquet"), "y", None, 5, Wishes(drop=("b",)))
+    found: TableData = prepare_table(Path("t.parquet"), "y", None, 5, TableOptions(drop=("b",)))
     assert wanted == ["a", "y"] and found.columns.dropped == {"b": "--drop"}

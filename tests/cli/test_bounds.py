@@ -72,7 +72,7 @@ def test_a_row_without_an_end_is_a_bad_row(tmp_path):
     with pytest.raises(BadInput, match=r"line 3: the row has more than 65,536 characters: '\"'"):
         read_table(file)
     rows = []
-    for chunk in open_table(file).chunks(["a", "b"], ignore):
+    for chunk in open_table(file).read_chunks(["a", "b"], ignore):
         rows += chunk.table.to_pylist()
     assert rows[0] == {"a": "1", "b": "2"}
 
@@ -90,7 +90,7 @@ def test_quotes_without_an_end_are_bad_rows_however_many(tmp_path):
     n_quotes = 20_000
     file = write(tmp_path, "a,b\n" + "1,2\n" * 600 + ('"x,1\n' + "1,2\n" * 20) * n_quotes)
     bad: list[int] = []
-    chunks = open_table(file).chunks(["a", "b"], lambda row: bad.append(row.line))
+    chunks = open_table(file).read_chunks(["a", "b"], lambda row: bad.append(row.line))
     assert sum(chunk.n_rows for chunk in chunks) == 600 + 20 * n_quotes
     assert bad == [*range(602, 602 + 21 * n_quotes, 21)]
 

@@ -14,9 +14,9 @@ from shrinkage.cli import main
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import read_cells
 from shrinkage.cli._errors import BadInput
-from shrinkage.cli._prepare import Wishes, prepare
+from shrinkage.cli._prepare import TableOptions, prepare_table
 from shrinkage.cli._tables import read_table
-from shrinkage.cli._terms import IN_SHELL, with_labels
+from shrinkage.cli._terms import SHELL_TERMS, make_shell_terms
 
 N = 120
 RNG = np.random.default_rng(0)
@@ -28,7 +28,7 @@ def described(folder: Path, target: str = "y", **columns: Any) -> str:
     if target == "y":
         frame["y"] = Y
     frame.to_csv(folder / "t.csv", index=False)
-    return prepare(folder / "t.csv", target, None, 5).describe()
+    return prepare_table(folder / "t.csv", target, None, 5).describe()
 
 
 def ages(low: int, high: int, count: int, code: float) -> np.ndarray:
@@ -101,8 +101,8 @@ def test_a_file_without_a_header_is_asked_for_one(tmp_path):
         "53.46,5.68,27.68\n" + "".join(f"{a:.2f},{b:.2f},{c:.2f}\n" for a, b, c in RNG.normal(size=(60, 3)))
     )
     with pytest.raises(BadInput, match="is there a header line.*53.46, 5.68, 27.68. Write names above it"):
-        prepare(file, "y", None, 5)
-    words = prepare(file, "27.68", None, 5).describe()
+        prepare_table(file, "y", None, 5)
+    words = prepare_table(file, "27.68", None, 5).describe()
     assert "caution: the first line, 53.46, 5.68, 27.68, was read as the columns' names" in words
     file.write_text("5,0,0,1\n" + "1,2,3,4\n" * 9)
     with pytest.raises(BadInput, match="same name: 0; is there a header line"):
@@ -118,19 +118,23 @@ def test_the_separator_that_the_user_names(tmp_path, monkeypatch, option, separa
     Path("t.csv").write_text("".join(separator.join(row) + " \n" for row in rows))
     asked = ["fit", "t.csv", "--target", "z", "--sep", option]
     done = CliRunner().invoke(main, asked)
-    columns = prepare(
-        Path("t.csv"), "y", None, 5, Wishes(separator={"space": " ", "tab": "\t", "\\t": "\t"}.get(option, option))
+    columns = prepare_table(
+        Path("t.csv"),
+        "y",
+        None,
+        5,
+        TableOptions(separator={"space": " ", "tab": "\t", "\\t": "\t"}.get(option, option)),
     ).columns
     assert columns.names == ("a_b",)
     if "\t" not in separator:
         with pytest.raises(
             BadInput, match="lacks a_b, which the model was fitted with; it was read as the single column.*--sep"
         ):
-            read_cells(columns, read_table(Path("t.csv"), columns.to_known()).frame)
+            read_cells(columns, read_table(Path("t.csv"), columns.to_csv_facts()).frame)
     assert done.exit_code == 2 and "its columns are a" in done.stderr and done.stderr.rstrip().endswith("b, y.")
     if "\t" not in separator:
         with pytest.raises(BadInput, match=f"single column.*--sep '?{'[|]' if option == '|' else option}"):
-            prepare(Path("t.csv"), "z", None, 5)
+            prepare_table(Path("t.csv"), "z", None, 5)
 
 
 @pytest.mark.parametrize("option", ["", ";;", '"', "a", "\n"])
@@ -155,7 +159,7 @@ def test_inputs_with_another_name_are_said_and_found(tmp_path):
     name = "od280/od315_of_diluted_wines"
     words = described(tmp_path, "y", **{name: RNG.normal(size=N)})
     assert f"because Keras allows no slash: {name} is od280_od315_of_diluted_wines" in words
-    columns: Columns = prepare(tmp_path / "t.csv", "y", None, 5).columns
+    columns: Columns = prepare_table(tmp_path / "t.csv", "y", None, 5).columns
     new = read_table(tmp_path / "t.csv").frame.rename(columns={name: "od280_od315_of_diluted_wines"})
     with pytest.raises(BadInput, match=f"lacks {name}.*rename 'od280_od315_of_diluted_wines' to '{name}'"):
         read_cells(columns, new)
@@ -165,7 +169,7 @@ def test_inputs_with_another_name_are_said_and_found(tmp_path):
 
 
 def test_rows_of_a_fold_are_named_so_that_python_finds_them():
-    said = IN_SHELL.say(Note("Look for outliers in its rows, ${held_out}[3]$in_python. More."))
+    said = SHELL_TERMS.say(Note("Look for outliers in its rows, ${held_out}[3]$in_python. More."))
     assert "shrinkage.Path.load(FOLDER).folds.held_out[3] in Python" in said and said.endswith("0. More.")
 
 
@@ -175,5 +179,5 @@ def test_of_many_small_classes_fifteen_are_named(n_small, more):
     (note,) = make_folds(len(classes), 5, classes=classes).notes
     assert note.count("(1 row)") == 15 and (f" and {n_small - 15} more" in note) == more
     labels = [f"class-{i}" for i in range(n_small + 1)]
-    said = with_labels(labels).say(note)
+    said = make_shell_terms(labels).say(note)
     assert said.count("class-") == 15 and (f" and {n_small - 15} more" in said) == more

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from shrinkage.cli._columns import Columns
-from shrinkage.cli._encoder import matrix, odd_cells, read_cells
+from shrinkage.cli._encoder import count_odd_cells, encode_matrix, read_cells
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
-from shrinkage.cli._prepare import Wishes, prepare
+from shrinkage.cli._prepare import TableOptions, prepare_table
 from tests.cli.files import parquet, write
 
 
@@ -19,7 +19,7 @@ def test_large_numbers_close_together_are_not_constant(values):
     frame = pd.DataFrame({"t": values[::-1]})
     (column,), _, dropped, _ = infer_columns(frame)
     columns = Columns("y", "regression", (), (column,), (), dropped)
-    encoded = matrix(columns, read_cells(columns, frame))[:, 0]
+    encoded = encode_matrix(columns, read_cells(columns, frame))[:, 0]
     exact = (values - column.centre)[::-1]
     np.testing.assert_allclose(encoded * column.scale, exact, atol=1e-6 * np.ptp(values))
 
@@ -42,12 +42,12 @@ def test_numbers_that_float64_cannot_tell_apart_are_not_called_constant():
 def test_odd_cells_among_numbers_are_missing_ones(tmp_path, cells, n_odd):
     frame = pd.DataFrame({"z": cells, "y": np.arange(len(cells)) ** 2})
     frame.to_csv(tmp_path / "t.csv", index=False, sep=";")
-    prepared = prepare(tmp_path / "t.csv", "y", None, 5)
+    prepared = prepare_table(tmp_path / "t.csv", "y", None, 5)
     (column,) = prepared.columns.numbers
-    assert prepared.odd == {"z": {cells[-1]: n_odd}} and column.marks == (cells[-1],)
+    assert prepared.odd_cells == {"z": {cells[-1]: n_odd}} and column.marks == (cells[-1],)
     assert f"z {n_odd} (such as '{cells[-1]}')" in prepared.describe()
     alone = pd.DataFrame({"z": [cells[-1]]})
-    assert np.isnan(read_cells(prepared.columns, alone)["z"]).all() and odd_cells(prepared.columns, alone)
+    assert np.isnan(read_cells(prepared.columns, alone)["z"]).all() and count_odd_cells(prepared.columns, alone)
 
 
 def test_categories_stay_categories():
@@ -76,7 +76,7 @@ def test_categories_beyond_the_limit_are_said(tmp_path):
     names = [f"c{i % 150}" for i in range(1500)] + ["c0", "c1"] * 50
     frame = pd.DataFrame({"c": names, "y": np.arange(1600.0) ** 2})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    words = prepare(tmp_path / "t.csv", "y", None, 2, Wishes(model="linear")).describe()
+    words = prepare_table(tmp_path / "t.csv", "y", None, 2, TableOptions(model="linear")).describe()
     assert "categories beyond the 100 with an input each, which share one: c 148; --category NAME gives each" in words
 
 
@@ -86,20 +86,22 @@ def test_what_the_user_says_of_columns(tmp_path):
         {"id": range(n), "zip": ["01", "02"] * 30, "x": np.append(np.arange(n - 1) % 9, 1e6), "y": np.arange(n) ** 2}
     )
     frame.to_csv(tmp_path / "t.csv", index=False)
-    told = prepare(tmp_path / "t.csv", "y", None, 5, Wishes(drop=("x",), number=("id",), category=("zip",)))
+    told = prepare_table(tmp_path / "t.csv", "y", None, 5, TableOptions(drop=("x",), number=("id",), category=("zip",)))
     assert told.columns.names == ("id", "zip") and told.columns.dropped == {"x": "--drop"}
     clipped, free = (
-        prepare(tmp_path / "t.csv", "y", None, 5, Wishes(clip=clip, model="net.py:make")).encode()[0][:, 0].max()
+        prepare_table(tmp_path / "t.csv", "y", None, 5, TableOptions(clip=clip, model="net.py:make"))
+        .encode()[0][:, 0]
+        .max()
         for clip in (True, False)
     )
     assert clipped > 3 and 7 < free < 8  # of one in sixty, (n - 1) / sqrt(n - 1)
     for wishes, words in (
-        (Wishes(drop=("X",)), "--drop X: there is no column X in the data; did you mean x?"),
-        (Wishes(number=("y",)), "y is the target"),
-        (Wishes(number=("x",), category=("x",)), "contradict"),
+        (TableOptions(drop=("X",)), "--drop X: there is no column X in the data; did you mean x?"),
+        (TableOptions(number=("y",)), "y is the target"),
+        (TableOptions(number=("x",), category=("x",)), "contradict"),
     ):
         with pytest.raises(BadInput) as refusal:
-            prepare(tmp_path / "t.csv", "y", None, 5, wishes)
+            prepare_table(tmp_path / "t.csv", "y", None, 5, wishes)
         assert words in str(refusal.value)
 
 
@@ -107,7 +109,7 @@ def test_categories_of_numbers_in_parquet(tmp_path):
     """Pandas reads them as numbers; the file says what they were."""
     codes = np.arange(40) % 4
     frame = pd.DataFrame({"code": pd.Categorical(codes), "same": codes, "y": pd.Categorical(codes % 3)})
-    found = prepare(write(tmp_path, parquet(frame)), "y", None, 2)
+    found = prepare_table(write(tmp_path, parquet(frame)), "y", None, 2)
     assert [c.name for c in found.columns.categories] == ["code"] and [c.name for c in found.columns.numbers] == [
         "same"
     ]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkage.cli._errors import BadInput
-from shrinkage.cli._numerals import Known
-from shrinkage.cli._prepare import prepare
+from shrinkage.cli._numerals import CsvFacts
+from shrinkage.cli._prepare import prepare_table
 from shrinkage.cli._tables import read_table
 from tests.cli.files import parquet, write, zipped, zstd
 
@@ -86,7 +86,7 @@ def test_an_index_of_parquet_is_a_column_if_it_has_a_name(tmp_path):
 def test_a_separator_goes_with_text(tmp_path):
     file = write(tmp_path, parquet(pd.DataFrame({"a": [1.0]})))
     with pytest.raises(BadInput, match="--sep goes with CSV, and .* is a Parquet file"):
-        read_table(file, Known(separator=","))
+        read_table(file, CsvFacts(separator=","))
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_names_in_angle_brackets_are_no_page(tmp_path, separator):
 def test_a_table_with_another_separator_names_the_way_to_say_it(tmp_path):
     rows = "".join(f"{i * i % 13}|{i * 7 % 5}\n" for i in range(20))
     with pytest.raises(BadInput, match=r"single column 'a\|y'.*sep=\|"):
-        prepare(write(tmp_path, "a|y\n" + rows), "y", None, 2)
-    assert prepare(write(tmp_path, "sep=|\na|y\n" + rows), "y", None, 2).columns.target == "y"
+        prepare_table(write(tmp_path, "a|y\n" + rows), "y", None, 2)
+    assert prepare_table(write(tmp_path, "sep=|\na|y\n" + rows), "y", None, 2).columns.target == "y"
 
 
 def test_names_that_repeat_in_parquet(tmp_path):
@@ -140,6 +140,6 @@ def test_any_printable_cells_are_read_or_refused_in_a_sentence(tmp_path_factory,
     file = write(tmp_path_factory.mktemp("any"), "\n".join(map(separator.join, rows)))
     try:
         table = read_table(file)
-        prepare(file, table.frame.columns[0], None, 2)
+        prepare_table(file, table.frame.columns[0], None, 2)
     except BadInput as refusal:
         assert refusal.message and "Traceback" not in refusal.message

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shrinkage.cli._dates import DAY, ISO, PERIODS, NoDates, as_seconds, find_cycles, find_form, place
+from shrinkage.cli._dates import DAY, ISO, PERIODS, NoDates, as_seconds, compute_cycle_place, find_cycles, find_form
 
 DAYS = pd.date_range("2023-01-15 06:30", periods=200, freq="29h")
 
@@ -88,9 +88,11 @@ def test_cycles_are_those_that_times_pass_through_with_different_places(step, co
 def test_a_place_repeats_after_a_period_and_is_on_a_circle():
     seconds = np.linspace(-1e9, 2e9, 57)
     for period in PERIODS.values():
-        found = place(seconds, period, np)
+        found = compute_cycle_place(seconds, period, np)
         np.testing.assert_allclose(np.hypot(*found.T), 1.0)
-        np.testing.assert_allclose(place(seconds + 3 * period, period, np), found, atol=1e-6)  # of 1e9 s in float64
+        np.testing.assert_allclose(
+            compute_cycle_place(seconds + 3 * period, period, np), found, atol=1e-6
+        )  # of 1e9 s in float64
     assert find_cycles(np.full(5, np.nan)) == ()
-    midnight, noon = place(np.array([0.0, DAY / 2]), DAY, np)
+    midnight, noon = compute_cycle_place(np.array([0.0, DAY / 2]), DAY, np)
     np.testing.assert_allclose([midnight, noon], [[0, 1], [0, -1]], atol=1e-12)

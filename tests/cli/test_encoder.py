@@ -12,25 +12,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shrinkage._host._quiet import require_tensorflow
-from shrinkage.cli._columns import Columns, Task, input_name
+from shrinkage.cli._columns import Columns, Task, to_input_name
 from shrinkage.cli._dates import as_seconds
 from shrinkage.cli._encoder import (
-    assemble,
-    check_model,
+    assemble_model,
+    check_encoder_model,
     count_clipped,
     count_missing,
     count_unread,
     count_unseen,
     encode,
-    encoder,
-    matrix,
-    number_matrix,
-    predict,
+    encode_matrix,
+    make_encoder,
+    make_number_matrix,
+    predict_cells,
     read_cells,
 )
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
-from shrinkage.cli._network import network
+from shrinkage.cli._network import make_network
 from shrinkage.cli._settings import Settings
 
 require_tensorflow()
@@ -97,9 +97,9 @@ def later(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def through_keras(columns: Columns, cells: dict[str, np.ndarray]) -> list[np.ndarray]:
-    numbers = [tf.constant(number_matrix(columns, cells))] if columns.numbers else []
+    numbers = [tf.constant(make_number_matrix(columns, cells))] if columns.numbers else []
     others = (*columns.categories, *columns.texts)
-    outputs = encoder(columns)([*numbers, *(tf.constant(cells[input_name(c.name)].tolist()) for c in others)])
+    outputs = make_encoder(columns)([*numbers, *(tf.constant(cells[to_input_name(c.name)].tolist()) for c in others)])
     return [np.asarray(output) for output in (outputs if isinstance(outputs, list) else [outputs])]
 
 
@@ -149,12 +149,12 @@ def test_columns_of_an_earlier_version_are_those_of_a_matrix(frame, tmp_path):
 
 def test_the_training_matrix_has_no_constant_column(frame):
     columns = understood(frame)
-    assert matrix(columns, read_cells(columns, frame)).std(axis=0).min() > 0
+    assert encode_matrix(columns, read_cells(columns, frame)).std(axis=0).min() > 0
 
 
 def test_large_numbers_close_together_keep_their_digits(frame):
     columns = understood(frame[["cast"]])
-    encoded = matrix(columns, read_cells(columns, frame))[21:, 0]
+    encoded = encode_matrix(columns, read_cells(columns, frame))[21:, 0]
     exact = frame["cast"].to_numpy()[21:]
     # float32 holds 1.6e9 to within 64, and the standard deviation is 1e3.
     assert np.corrcoef(encoded, exact)[0, 1] > 0.998
@@ -169,7 +169,7 @@ def test_cells_far_outside_do_not_rule_a_column(frame):
     cells = read_cells(columns, frame)
     assert count_clipped(columns, cells) == {"occupants": 2}
     assert count_clipped(columns, read_cells(columns, later(frame))) == {"occupants": 4, "day": 1}
-    encoded = matrix(columns, cells)[:, columns.features.index("occupants")]
+    encoded = encode_matrix(columns, cells)[:, columns.features.index("occupants")]
     assert np.abs(encoded).max() < 30
     np.testing.assert_allclose(encoded[:-2], (ordinary - column.centre) / column.scale, rtol=1e-4, atol=1e-5)
 
@@ -202,7 +202,7 @@ def test_what_is_new_is_counted(frame):
 def test_an_unseen_category_without_a_column_for_others_is_all_zeros():
     columns = understood(pd.DataFrame({"c": ["a", "b"] * 10}))
     cells = read_cells(columns, pd.DataFrame({"c": ["z", None, "a"]}))
-    assert matrix(columns, cells).tolist() == [[0, 0], [0, 0], [1, 0]]
+    assert encode_matrix(columns, cells).tolist() == [[0, 0], [0, 0], [1, 0]]
     assert through_keras(columns, cells)[0].tolist() == [[0, 0], [0, 0], [1, 0]]
 
 
@@ -223,16 +223,16 @@ def test_new_data_that_does_not_fit(frame, change, message):
 
 def fitted(columns: Columns, cells: dict[str, np.ndarray], model: str = "mlp") -> keras.Model:
     """A network with weights and statistics that are not the initial ones."""
-    settings = Settings.with_defaults(
+    settings = Settings.from_options(
         model=model, hidden=(4,), penalty="l2", rho=None, groups=None, how=None, epochs=1, batch_size=32,
         learning_rate=0.1, folds=2, seed=0, choose="min",
     )  # fmt: skip
     keras.utils.set_random_seed(1)  # four units of relu may all be idle
     inputs = encode(columns, cells)
-    made = network(columns, inputs, settings)
+    made = make_network(columns, inputs, settings)
     for layer in made.layers:
         if isinstance(layer, TableNormalization):
-            pairs = zip(layer.statistics, layer.fitted(inputs[0], np.ones(len(inputs[0]))), strict=True)
+            pairs = zip(layer.statistics, layer.compute_statistics(inputs[0], np.ones(len(inputs[0]))), strict=True)
             for variable, value in pairs:
                 variable.assign(value)
     made.fit(inputs if len(inputs) > 1 else inputs[0], np.arange(N) % 7 / 7, epochs=2, verbose=0)  # pyright: ignore
@@ -245,10 +245,10 @@ def test_the_whole_model_is_encoder_network_and_target_units(frame, embeds):
     made = fitted(columns, read_cells(columns, frame))
     cells = read_cells(columns, later(frame))
     expected = 3.0 + 2.0 * made.predict(encode(columns, cells), verbose=0)  # pyright: ignore[reportArgumentType]
-    model = assemble(columns, made, 3.0, 2.0)
-    check_model(model, columns)
+    model = assemble_model(columns, made, 3.0, 2.0)
+    check_encoder_model(model, columns)
     assert np.ptp(expected) > 0.1 and np.isfinite(expected).all()
-    np.testing.assert_allclose(predict(model, columns, cells), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(predict_cells(model, columns, cells), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_missing_number_is_the_mean_and_numbers_far_outside_are_clipped(frame):
@@ -279,7 +279,7 @@ print(json.dumps(model(inputs).numpy().tolist()))
 @pytest.mark.parametrize("embeds", [True, False])
 def test_plain_keras_loads_the_file_and_predicts_the_same(frame, tmp_path, embeds):
     columns = understood(frame, embeds=embeds)
-    model = assemble(columns, fitted(columns, read_cells(columns, frame)), 3.0, 2.0)
+    model = assemble_model(columns, fitted(columns, read_cells(columns, frame)), 3.0, 2.0)
     model.save(tmp_path / "model.keras")
     cells = read_cells(columns, later(frame).iloc[:60])
     sent = json.dumps({name: x.tolist() for name, x in cells.items()})
@@ -288,7 +288,7 @@ def test_plain_keras_loads_the_file_and_predicts_the_same(frame, tmp_path, embed
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert np.ptp(found) > 0.01
-    np.testing.assert_allclose(found, predict(model, columns, cells), rtol=1e-5)
+    np.testing.assert_allclose(found, predict_cells(model, columns, cells), rtol=1e-5)
 
 
 # --- any table
@@ -319,7 +319,7 @@ def test_any_table(data, random):
     if len({name.replace("/", "_") for name in columns.names}) < len(columns.names):
         return  # refused by `prepare`
     cells = read_cells(columns, frame)
-    encoded = matrix(columns, cells)
+    encoded = encode_matrix(columns, cells)
     assert np.isfinite(encoded).all() and (encoded.max(axis=0) > encoded.min(axis=0)).all()
     columns = replace(columns, as_matrix=True)
     np.testing.assert_allclose(through_keras(columns, cells)[0], encoded, rtol=1e-6, atol=1e-6)

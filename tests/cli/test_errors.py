@@ -3,18 +3,18 @@
 import click
 import pytest
 
-from shrinkage._data._memory import memory_limit
-from shrinkage.cli._columns import halves
+from shrinkage._data._memory import read_memory_limit
+from shrinkage.cli._columns import split_float64
 from shrinkage.cli._console import Console
 from shrinkage.cli._dates import as_seconds
-from shrinkage.cli._errors import BadInput, Unexpected, is_refusal
+from shrinkage.cli._errors import BadInput, UnexpectedError, is_refusal
 
 
 @pytest.mark.parametrize(
     ("call", "refused"),
     [
-        (lambda: memory_limit(-1), True),
-        (lambda: halves("x"), False),  # pyright: ignore[reportArgumentType]
+        (lambda: read_memory_limit(-1), True),
+        (lambda: split_float64("x"), False),  # pyright: ignore[reportArgumentType]
         (lambda: as_seconds(None, ""), False),  # pyright: ignore[reportArgumentType]
         (lambda: int("x"), False),
     ],
@@ -36,7 +36,7 @@ def test_text_of_a_file_does_not_steer_the_terminal(capsys, say):
     assert f"{SHOWN}\n\té😀" in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("kind", [BadInput, Unexpected])
+@pytest.mark.parametrize("kind", [BadInput, UnexpectedError])
 def test_neither_does_that_of_an_error(capsys, kind):
     error: click.ClickException = kind(f"no column {STEERING}")
     error.show()

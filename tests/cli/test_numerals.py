@@ -12,10 +12,10 @@ from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import read_cells
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
-from shrinkage.cli._prepare import Wishes, prepare
+from shrinkage.cli._prepare import TableOptions, prepare_table
 from shrinkage.cli._tables import read_table
 from shrinkage.cli._target import read_target
-from shrinkage.cli._values import kind_of
+from shrinkage.cli._values import infer_kind
 
 N = 60
 WHOLE = np.random.default_rng(0).integers(1, 90_000, N) // 7 * 7 + 1  # some below 1,000 and most above
@@ -67,9 +67,9 @@ def test_thousands_are_read_as_another_column_shows(tmp_path, separator, style, 
 
 def test_a_target_shows_it_and_is_read_by_it(tmp_path):
     file = write(tmp_path, a=[german(p, 2) for p in PARTS], y=[german(n, 0) for n in WHOLE])
-    assert prepare(file, "y", "regression", 5).target.values.tolist() == WHOLE.tolist()
+    assert prepare_table(file, "y", "regression", 5).target.values.tolist() == WHOLE.tolist()
     file = write(tmp_path, a=[german(n, 0) for n in WHOLE], y=[german(p, 2) for p in PARTS])
-    assert prepare(file, "y", None, 5).cells["a"][:, 0].tolist() == WHOLE.tolist()
+    assert prepare_table(file, "y", None, 5).cells["a"][:, 0].tolist() == WHOLE.tolist()
 
 
 @pytest.mark.parametrize(
@@ -117,20 +117,20 @@ def test_columns_that_contradict_each_other_are_said(tmp_path, separator, read):
 def test_new_rows_are_read_as_those_of_the_training(tmp_path, text, amount):
     """`12.500` alone shows nothing, but the training file did."""
     file = write(tmp_path, a=[german(n, 0) for n in WHOLE], b=["x", "z"] * 30, y=[german(p, 2) for p in PARTS])
-    prepare(file, "y", None, 5).columns.save(tmp_path / "columns.json")
+    prepare_table(file, "y", None, 5).columns.save(tmp_path / "columns.json")
     columns = Columns.load(tmp_path / "columns.json")
     (tmp_path / "new.csv").write_text(text)
-    table = read_table(tmp_path / "new.csv", columns.to_known())
+    table = read_table(tmp_path / "new.csv", columns.to_csv_facts())
     assert read_cells(columns, table.frame)["a"].tolist() == [[amount]] and table.notes == ()
 
 
 @pytest.mark.parametrize("category", ["1,5", "2.500", "A-"])
 def test_categories_are_the_same_text_in_new_rows(tmp_path, category):
     file = write(tmp_path, c=[category, "B"] * 30, x=[german(p, 2) for p in PARTS], y=[german(n, 1) for n in WHOLE])
-    columns = prepare(file, "y", None, 5).columns
+    columns = prepare_table(file, "y", None, 5).columns
     assert category in columns.categories[0].categories
     (tmp_path / "new.csv").write_text(f"c;x\n{category};0,5\n")
-    table = read_table(tmp_path / "new.csv", columns.to_known())
+    table = read_table(tmp_path / "new.csv", columns.to_csv_facts())
     assert read_cells(columns, table.frame)["c"].tolist() == [[category]]
 
 
@@ -149,7 +149,9 @@ def test_odd_cells_do_not_keep_thousands_from_being_read(tmp_path, marks):
     amounts[: len(marks)] = marks
     few = ["1.500", "2.500"] * 30
     few[0] = marks[0]
-    prepared = prepare(write(tmp_path, a=amounts, few=few, b=[german(p, 2) for p in PARTS], y=WHOLE), "y", None, 5)
+    prepared = prepare_table(
+        write(tmp_path, a=amounts, few=few, b=[german(p, 2) for p in PARTS], y=WHOLE), "y", None, 5
+    )
     assert prepared.cells["a"][len(marks) :, 0].tolist() == WHOLE[len(marks) :].tolist()
     assert set(prepared.cells["few"][1:, 0]) == {1500, 2500}
 
@@ -157,10 +159,10 @@ def test_odd_cells_do_not_keep_thousands_from_being_read(tmp_path, marks):
 @pytest.mark.parametrize("cells", [["1.500", "A"], ["1.500", ""], ["1.500"] * 9 + ["A"]])
 def test_numbers_that_are_categories_are_found_in_new_rows(tmp_path, cells):
     file = write(tmp_path, c=(cells * 60)[:N], b=[german(p, 2) for p in PARTS], y=WHOLE)
-    columns = prepare(file, "y", None, 5, Wishes()).columns
+    columns = prepare_table(file, "y", None, 5, TableOptions()).columns
     assert [column.name for column in columns.categories] == ["c"]
     (tmp_path / "new.csv").write_text("c;b\n1.500;0,5\n")
-    (row,) = read_cells(columns, read_table(tmp_path / "new.csv", columns.to_known()).frame)["c"].tolist()
+    (row,) = read_cells(columns, read_table(tmp_path / "new.csv", columns.to_csv_facts()).frame)["c"].tolist()
     assert row[0] in columns.categories[0].categories
 
 
@@ -173,7 +175,7 @@ def test_numbers_that_are_categories_are_found_in_new_rows(tmp_path, cells):
 def test_the_minus_of_accountants_is_read(tmp_path, minus, told, style):
     values = WHOLE * np.where(PARTS < 0, -1, 1)
     cells = [minus.format(style(-v, 2)) if v < 0 else style(v, 2) for v in values]
-    prepared = prepare(write(tmp_path, a=cells, y=PARTS), "y", None, 5, Wishes(number=told))
+    prepared = prepare_table(write(tmp_path, a=cells, y=PARTS), "y", None, 5, TableOptions(number=told))
     assert (values < 0).sum() > 10
     assert prepared.cells["a"][:, 0].tolist() == values.tolist()
 
@@ -213,7 +215,7 @@ def test_quantities_in_several_units():
 @pytest.mark.parametrize("unit", UNITS)
 def test_few_quantities_are_categories_and_said(tmp_path, unit):
     file = write(tmp_path, term=[unit.format(n) for n in (36, 60)] * 30, x=WHOLE, y=PARTS)
-    prepared = prepare(file, "y", None, 5)
+    prepared = prepare_table(file, "y", None, 5)
     assert len(prepared.columns.categories[0].categories) == 2
     assert "caution: term is taken as categories, and it looks like numbers, written as" in prepared.describe()
 
@@ -229,7 +231,7 @@ def test_few_quantities_are_categories_and_said(tmp_path, unit):
     ],
 )
 def test_codes_and_names_that_begin_with_numbers_are_no_quantities(cells):
-    assert kind_of(pd.Series(cells)) == "category"
+    assert infer_kind(pd.Series(cells)) == "category"
 
 
 # --- what the user says wins, or is refused
@@ -239,8 +241,8 @@ def test_categories_that_the_user_names_need_two_rows(tmp_path):
     codes = [f"K{i // 2:03d}" for i in range(300)]
     frame = pd.DataFrame({"k": codes, "x": np.arange(300) % 17, "y": np.arange(300) ** 2.0})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    assert "k" in prepare(tmp_path / "t.csv", "y", None, 5).columns.dropped
-    (column,) = prepare(tmp_path / "t.csv", "y", None, 5, Wishes(category=("k",))).columns.categories
+    assert "k" in prepare_table(tmp_path / "t.csv", "y", None, 5).columns.dropped
+    (column,) = prepare_table(tmp_path / "t.csv", "y", None, 5, TableOptions(category=("k",))).columns.categories
     assert len(column.categories) == 150
 
 
@@ -257,4 +259,6 @@ def test_categories_that_the_user_names_need_two_rows(tmp_path):
 def test_an_option_that_cannot_be_followed_is_refused(tmp_path, option, cells, reason):
     file = write(tmp_path, k=cells, x=WHOLE, y=PARTS)
     with pytest.raises(BadInput, match=f"--{option} k: {reason}"):
-        prepare(file, "y", None, 5, Wishes(category=("k",)) if option == "category" else Wishes(number=("k",)))
+        prepare_table(
+            file, "y", None, 5, TableOptions(category=("k",)) if option == "category" else TableOptions(number=("k",))
+        )

@@ -10,7 +10,7 @@ import shrinkage as sh
 from shrinkage.cli._encoder import encode, read_cells
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._network import TargetScale
-from shrinkage.cli._prepare import Prepared, Wishes, prepare
+from shrinkage.cli._prepare import TableData, TableOptions, prepare_table
 from shrinkage.cli._skipped import NAME
 from shrinkage.cli._tables import read_table
 from tests.cli.commands.running import run
@@ -36,11 +36,11 @@ def rows(**changes) -> pd.DataFrame:
     return frame.assign(**changes)
 
 
-def read(prepared: Prepared) -> tuple[list[np.ndarray], np.ndarray]:
+def read(prepared: TableData) -> tuple[list[np.ndarray], np.ndarray]:
     """Return inputs and targets of all parts."""
     assert prepared.stream is not None
-    scale = TargetScale.of(prepared.columns.task, prepared.target.values)
-    dataset = prepared.stream.dataset(scale.encode)
+    scale = TargetScale.from_values(prepared.columns.task, prepared.target.values)
+    dataset = prepared.stream.make_dataset(scale.encode)
     parts = [dataset[i] for i in range(dataset.num_batches)]
     assert len(parts) > 5
     inputs = [np.concatenate(arrays) for arrays in zip(*(x for x, _ in parts), strict=True)]
@@ -53,7 +53,7 @@ def read(prepared: Prepared) -> tuple[list[np.ndarray], np.ndarray]:
 def test_the_parts_of_a_table_are_the_whole_table(target, name):
     frame = rows().drop(columns={"y": "kind", "kind": "y"}[target])
     frame.to_csv(name, index=False) if name.endswith("csv") else frame.to_parquet(name)
-    prepared = prepare(Path(name), target, None, 5, Wishes(max_memory=LIMIT))
+    prepared = prepare_table(Path(name), target, None, 5, TableOptions(max_memory=LIMIT))
     inputs, values = read(prepared)
     labelled = read_table(Path(name)).frame.dropna(subset=[target])
     expected = encode(prepared.columns, read_cells(prepared.columns, labelled))
@@ -64,13 +64,13 @@ def test_the_parts_of_a_table_are_the_whole_table(target, name):
         assert prepared.target.labels == ("a", "b", "rare") and np.bincount(values)[2] == 1
     else:  # float32 of numbers up to 5
         np.testing.assert_allclose(values, labelled[target].astype(float), atol=1e-5)
-    assert prepared.stream is not None and prepared.stream.counts.missing == {"x": 5}
-    assert "random sample" in prepared.describe() and "2,990 rows with a target" in prepared.describe_read()
+    assert prepared.stream is not None and prepared.stream.counts.missing_cells == {"x": 5}
+    assert "random sample" in prepared.describe() and "2,990 rows with a target" in prepared.describe_counts()
 
 
 def test_a_sample_of_sorted_rows_is_random():
     rows().to_csv("t.csv", index=False)
-    values = prepare(Path("t.csv"), "y", None, 5, Wishes(max_memory=LIMIT)).target.values
+    values = prepare_table(Path("t.csv"), "y", None, 5, TableOptions(max_memory=LIMIT)).target.values
     # four standard errors of a mean of hundreds of rows
     assert abs(values.mean() - rows()["y"].mean()) < 4 * rows()["y"].std() / np.sqrt(len(values))
 
@@ -82,11 +82,11 @@ def test_a_bad_target_is_found_wherever_it_is(place):
     frame.to_csv("t.csv", index=False)
     words = f"t.csv, line {place + 2}, column y: the target is not a finite number: 'oops'"
     with pytest.raises(BadInput, match=words):
-        read(prepare(Path("t.csv"), "y", None, 5, Wishes(max_memory=LIMIT)))
-    skipping = Wishes(max_memory=LIMIT, on_bad_row="skip", group="g")
-    prepared = prepare(Path("t.csv"), "y", None, 5, skipping)
-    assert len(read(prepared)[1]) == N - 11 and words in prepared.describe_read()
-    prepared.skipped.save(Path())
+        read(prepare_table(Path("t.csv"), "y", None, 5, TableOptions(max_memory=LIMIT)))
+    skipping = TableOptions(max_memory=LIMIT, on_bad_row="skip", group="g")
+    prepared = prepare_table(Path("t.csv"), "y", None, 5, skipping)
+    assert len(read(prepared)[1]) == N - 11 and words in prepared.describe_counts()
+    prepared.skipped_rows.save(Path())
     assert pd.read_csv(NAME)["line"].tolist() == [place + 2]  # once, though the rows were read three times
     assert prepared.split.groups is not None and len(prepared.split.groups) == N - 11
 

@@ -15,7 +15,7 @@ from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 from shrinkage.cli._tables import read_table
 from shrinkage.cli._target import drop_unlabelled, read_target
-from shrinkage.cli._values import as_categories, kind_of
+from shrinkage.cli._values import as_categories, infer_kind
 
 
 def write(folder: Path, text: str | bytes, name: str = "data.csv") -> Path:
@@ -182,7 +182,7 @@ def test_a_file_that_is_not_there(tmp_path):
     ],
 )
 def test_kinds(cells, kind):
-    assert kind_of(pd.Series(cells, dtype=None if kind == "number" else object)) == kind
+    assert infer_kind(pd.Series(cells, dtype=None if kind == "number" else object)) == kind
 
 
 def test_whole_numbers_as_categories_do_not_depend_on_missing_neighbours():

@@ -11,8 +11,8 @@ import pyarrow.dataset as ds
 import pytest
 
 from shrinkage.cli._errors import BadInput
-from shrinkage.cli._numerals import NOTHING, Known
-from shrinkage.cli._prepare import Wishes, prepare
+from shrinkage.cli._numerals import NO_FACTS, CsvFacts
+from shrinkage.cli._prepare import TableOptions, prepare_table
 from shrinkage.cli._tables import find_sources, read_sources
 
 
@@ -22,7 +22,7 @@ def write(name: str, content: str | bytes) -> Path:
     return Path(name)
 
 
-def read(*places: str, known: Known = NOTHING, **options) -> pd.DataFrame:
+def read(*places: str, known: CsvFacts = NO_FACTS, **options) -> pd.DataFrame:
     return read_sources(find_sources([Path(place) for place in places]), known, **options).frame
 
 
@@ -104,7 +104,7 @@ def test_columns_that_are_not_used_may_differ():
     write("a.csv", "x,y,z\n1,2,3\n2,3,4\n")
     write("b.csv", "x,y\nbig,1\n")
     assert len(read("*.csv", uses=lambda name: name == "y")) == 3
-    known = Known(categories={"x": None})
+    known = CsvFacts(categories={"x": None})
     assert read("*.csv", known=known, uses=lambda name: name != "z")["x"].tolist() == ["1", "2", "big"]
 
 
@@ -121,7 +121,10 @@ def test_files_are_the_same_as_their_rows_in_one_file():
     for number in range(4):
         Path("parts").mkdir(exist_ok=True)
         frame[10 * number : 10 * number + 10].to_csv(f"parts/{number}.csv", index=False)
-    one, several = prepare(Path("all.csv"), "y", None, 5), prepare([Path("parts")], "y", None, 5, Wishes())
+    one, several = (
+        prepare_table(Path("all.csv"), "y", None, 5),
+        prepare_table([Path("parts")], "y", None, 5, TableOptions()),
+    )
     assert one.columns == several.columns and np.ptp(one.encode()[0]) > 1
     for encoded, expected in zip(several.encode(), one.encode(), strict=True):
         np.testing.assert_array_equal(encoded, expected)

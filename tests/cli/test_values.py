@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from shrinkage.cli import _values
 from shrinkage.cli._dates import as_seconds
-from shrinkage.cli._formats import DATE_OR_TIME, MOST, are_dates
-from shrinkage.cli._values import as_booleans, as_categories, as_numbers, by_value, kind_of
+from shrinkage.cli._formats import DATE_OR_TIME, TYPE_SHARE, are_dates
+from shrinkage.cli._values import as_booleans, as_categories, as_numbers, convert_by_value, infer_kind
 
 ODD = [
     None, "", " ", "nan", "NaN", "None", "NA", "n.a.", "-", "?", "inf", "-inf", "1", "1.0", "01", "007", " 7", "1e5",
@@ -40,7 +40,7 @@ def text(cells: list[str | None]) -> pd.Series:
 
 def cell_by_cell() -> Any:
     """Convert and examine every cell, as in columns that are not text."""
-    return patch.object(_values, "is_text", lambda column: False)
+    return patch.object(_values, "is_text_column", lambda column: False)
 
 
 @given(CELLS)
@@ -58,27 +58,27 @@ def test_the_kind_of_a_column_is_that_of_all_its_cells(cells):
     known = [cell for cell in cells if cell is not None]
     if not known:
         return
-    found = kind_of(text(cells))
+    found = infer_kind(text(cells))
     with cell_by_cell():
-        assert found == kind_of(text(cells)) == kind_of(pd.Series(cells, dtype=object))
-    assert are_dates(text(cells)) == (pd.Series(known).astype(object).str.fullmatch(DATE_OR_TIME).mean() >= MOST)
+        assert found == infer_kind(text(cells)) == infer_kind(pd.Series(cells, dtype=object))
+    assert are_dates(text(cells)) == (pd.Series(known).astype(object).str.fullmatch(DATE_OR_TIME).mean() >= TYPE_SHARE)
 
 
 @pytest.mark.parametrize("cells", [["1", 2, "x"], [True, "true", 0], ["1", Decimal("2.5"), None], [1.0, "1", "1"]])
 def test_cells_of_other_types_are_converted_each(cells):
     """To pandas, 1 and True are one value."""
     column = pd.Series(cells, dtype=object)
-    assert not _values.is_text(column)
+    assert not _values.is_text_column(column)
     with cell_by_cell():
-        expected = as_numbers(column), as_categories(column).tolist(), kind_of(column)
+        expected = as_numbers(column), as_categories(column).tolist(), infer_kind(column)
     np.testing.assert_array_equal(as_numbers(column), expected[0])
-    assert (as_categories(column).tolist(), kind_of(column)) == expected[1:]
+    assert (as_categories(column).tolist(), infer_kind(column)) == expected[1:]
 
 
 def test_each_distinct_cell_is_converted_once():
     seen: list[int] = []
 
-    @by_value
+    @convert_by_value
     def lengths(column: pd.Series) -> np.ndarray:
         seen.append(len(column))
         return column.str.len().to_numpy(float)

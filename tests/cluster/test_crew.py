@@ -7,9 +7,9 @@ import pytest
 
 from shrinkage._cluster import _crew
 from shrinkage._cluster._crew import Crew, Seat
-from shrinkage._plan._environment import environment
+from shrinkage._plan._environment import get_environment
 
-HERE = environment()
+HERE = get_environment()
 
 
 def crew_of(monkeypatch: Any, *machines: dict[str, Any]) -> Crew:
@@ -60,7 +60,7 @@ def test_gpus_that_workers_do_not_use_are_noted(monkeypatch):
     nodes = [{"Alive": alive, "Resources": {"CPU": 2.0, "GPU": 4.0}} for alive in (True, True, False)]
     monkeypatch.setattr(_crew, "connect", lambda cluster: nullcontext())
     monkeypatch.setattr(_crew.ray, "nodes", lambda: nodes)
-    monkeypatch.setattr(_crew, "_free_processors", lambda total: total)
+    monkeypatch.setattr(_crew, "_count_free_processors", lambda total: total)
     crew = Crew("local")
     assert crew.size == 4
     assert "The cluster has 8 GPUs, and workers use processors alone." in crew.notes
@@ -69,7 +69,7 @@ def test_gpus_that_workers_do_not_use_are_noted(monkeypatch):
 def test_processors_of_workers_that_were_just_dismissed_are_waited_for(monkeypatch):
     found = iter([0.0, 1.0, 2.0])
     monkeypatch.setattr(_crew.ray, "available_resources", lambda: {"CPU": next(found)})
-    assert _crew._free_processors(2.0) == 2.0
+    assert _crew._count_free_processors(2.0) == 2.0
     monkeypatch.setattr(_crew, "_MOMENT", 0.2)
     monkeypatch.setattr(_crew.ray, "available_resources", dict)
-    assert _crew._free_processors(2.0) == 0.0
+    assert _crew._count_free_processors(2.0) == 0.0

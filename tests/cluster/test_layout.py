@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage._cluster._layout import layout
-from shrinkage._cohort._part import Part
+from shrinkage._cluster._layout import compute_layout
+from shrinkage._cohort._part import RunPart
 from shrinkage._search._wave import Wave
 
 COUNTS = st.integers(1, 12)
@@ -29,12 +29,12 @@ COUNTS = st.integers(1, 12)
     ],
 )
 def test_layouts(folds, parts, workers, expected):
-    assert layout(folds, parts, workers) == expected
+    assert compute_layout(folds, parts, workers) == expected
 
 
 @given(COUNTS, COUNTS, COUNTS)
 def test_no_layout_has_fewer_rounds(folds, parts, workers):
-    groups, together = layout(folds, parts, workers)
+    groups, together = compute_layout(folds, parts, workers)
     assert groups * together <= workers
 
     def rounds(groups: int, together: int) -> int:
@@ -44,7 +44,7 @@ def test_no_layout_has_fewer_rounds(folds, parts, workers):
     assert rounds(groups, together) == min(rounds(*each) for each in others)
 
 
-class _Noted(Part):
+class _Noted(RunPart):
     def __init__(self):
         self.found: Any = None
 

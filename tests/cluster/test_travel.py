@@ -18,7 +18,7 @@ from keras import layers, ops
 import shrinkage as sh
 from shrinkage._cluster._travel import pack, unpack
 from shrinkage._data import _dataset
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._problem import Problem
 from shrinkage._problem._request import Request
 from tests import unregistered, zoo
@@ -147,7 +147,7 @@ def of_zoo(name: str) -> tuple[Any, Any, Any]:
 
 
 def problem(model: Any, x: Any, y: Any, **options: Any) -> Problem:
-    return prepare(Request(model, x, y, penalty=sh.L2(), epochs=1, cv=2, batch_size=8, **options))
+    return prepare_problem(Request(model, x, y, penalty=sh.L2(), epochs=1, cv=2, batch_size=8, **options))
 
 
 def of_user(make: Callable[[], Any]) -> tuple[Any, Any, Any]:
@@ -158,8 +158,8 @@ def of_user(make: Callable[[], Any]) -> tuple[Any, Any, Any]:
 def drawn(found: Problem) -> list[np.ndarray]:
     """Weights that a fold begins with, predictions with them, and the loss of these."""
     training = found.training
-    values = training.template.fresh_values((training.seed, 1))
-    model: Any = training.template.trained_part(training.template.model(values))
+    values = training.template.make_fresh_values((training.seed, 1))
+    model: Any = training.template.get_trained_part(training.template.make_model(values))
     rows = keras.tree.map_structure(lambda each: each[:5], training.data.x)
     y = keras.tree.map_structure(lambda each: each[:5], training.data.y)
     predictions = model(rows, training=False)
@@ -213,7 +213,7 @@ def test_trained_weights_are_kept(tmp_path):
     model.set_weights([np.full(each.shape, 0.25 + place) for place, each in enumerate(model.get_weights())])
     kept = problem(*of_user(lambda: model), init="keep")
     sent = unpack(pack(kept), kept.training.data)
-    for a, b in zip(sent.training.template.source_values(), model.get_weights(), strict=True):
+    for a, b in zip(sent.training.template.get_source_values(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -223,12 +223,12 @@ def test_rows_on_disk_are_read_there_or_refused(monkeypatch):
     rows = tf.data.Dataset.from_tensor_slices((x.astype("float32"), y)).batch(100)
     model = classifier()
     sent = problem(model, rows, None, max_memory=4e4)
-    assert sent.stored is not None
+    assert sent.stored_rows is not None
     parcel = pack(sent)
     found = unpack(parcel, sent.training.data)
-    assert found.stored is not None and found.stored.spool.is_complete
+    assert found.stored_rows is not None and found.stored_rows.spool.is_complete
     assert found.training.template.metric_names[0] == "accuracy"
-    (sent.stored.spool.folder / "0").unlink()
+    (sent.stored_rows.spool.folder / "0").unlink()
     with pytest.raises(
         ValueError, match="a node of `cluster` does not have this folder. Set TMPDIR to a folder that all"
     ):

@@ -31,7 +31,7 @@ def test_member_equals_plain_keras(name, floatx):
         pytest.skip("before Keras 3.14, its own L1 fails on float64 weights")
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    assert bool(likeliest_way(problem).unrolled) == unrolled
+    assert bool(likeliest_way(problem).unrolled_layers) == unrolled
     xla = name in COMPILED
     cohort = train_cohort(problem, xla)
     for fold, s in ((0, 0), (1, weakest(kind))):
@@ -103,7 +103,7 @@ def test_evaluation_equals_plain_keras(name, floatx):
     found, data, folds = cohort.evaluate(), problem.training.data, problem.folds
     held = np.sort(np.concatenate(folds.held_out))
     for fold, s in ((0, 0), (1, 2)):
-        model = problem.training.template.model(cohort.values(fold, s))
+        model = problem.training.template.make_model(cohort.get_values(fold, s))
         for expected_rows, loss in ((folds.held_out[fold], found.cv_loss), (folds.train[fold], found.train_loss)):
             expected = model.evaluate(data.x[expected_rows], data.y[expected_rows], verbose=0)
             assert loss[fold, s] == pytest.approx(expected, rel=1e-6)  # Keras adds up its batches in float32
@@ -123,8 +123,8 @@ def test_l2_towards_other_weights_equals_plain_keras(name, xla, toward, floatx):
     cohort = train_cohort(problem, xla)
     for fold, s in ((0, 0), (1, 1)):
         assert_member_equals_plain_keras(problem, cohort, fold, s, xla=xla, floatx=floatx)
-    origin = problem.training.template.fresh_values((3, 1)) if toward == "initial" else elsewhere
-    distances = [np.linalg.norm(cohort.values(1, s)[0] - origin[0]) for s in range(3)]
+    origin = problem.training.template.make_fresh_values((3, 1)) if toward == "initial" else elsewhere
+    distances = [np.linalg.norm(cohort.get_values(1, s)[0] - origin[0]) for s in range(3)]
     assert distances[0] < 0.9 * distances[2]
 
 
@@ -139,8 +139,8 @@ def test_proximal_l1_step_follows_its_formula(optimizer, floatx):
     problem = problem_of(compiled(mlp(), make()), x, y, penalty=L1(), lams=[1.0], batch_size=20, cv=2)
     cohort = train_one_step(problem)
     kernel = next(i for i, v in enumerate(problem.training.template.network.variables) if v.path.endswith("kernel"))
-    (penalised,), (free,) = ([cohort.values(0, s)[kernel]] for s in (0, 1))
-    first = problem.training.template.fresh_values((3, 0))[kernel]
+    (penalised,), (free,) = ([cohort.get_values(0, s)[kernel]] for s in (0, 1))
+    first = problem.training.template.make_fresh_values((3, 0))[kernel]
     if optimizer == "adam":  # the first step is η·g/(|g| + ε'), and so D = (step) / g up to ε
         gradient = gradient_at_first_batch(problem, kernel)
         size = 0.02 / (np.abs(gradient) + 1e-7 / np.sqrt(1 - 0.999))
@@ -155,9 +155,9 @@ def test_proximal_l1_step_follows_its_formula(optimizer, floatx):
 
 def gradient_at_first_batch(problem: Problem, kernel: int) -> np.ndarray:
     """Return ∂L/∂w by central differences of plain Keras' loss."""
-    values = problem.training.template.fresh_values((3, 0))
+    values = problem.training.template.make_fresh_values((3, 0))
     x, y = (part[problem.folds.train[0]] for part in (problem.training.data.x, problem.training.data.y))
-    model = problem.training.template.model(values)
+    model = problem.training.template.make_model(values)
     loss = keras.losses.SparseCategoricalCrossentropy()
     gradient, variable = np.zeros_like(values[kernel]), model.variables[kernel]
     for place in np.ndindex(gradient.shape):
@@ -184,7 +184,7 @@ def test_members_do_not_touch_each_other(floatx):
     assert cohorts[0][1].tolist() == [[True, False, False]] * 2
     assert not cohorts[1][1].any()
     for s in (1, 2):
-        for mine, plain in zip(cohorts[0][0].values(1, s), cohorts[1][0].values(1, s), strict=True):
+        for mine, plain in zip(cohorts[0][0].get_values(1, s), cohorts[1][0].get_values(1, s), strict=True):
             np.testing.assert_array_equal(mine, plain)
 
 
@@ -192,7 +192,7 @@ def test_run_repeats_to_the_bit():
     x, y = rows("table")
     problems = [problem_of(compiled(MODELS["dropped_out"][0]()), x, y) for _ in range(2)]
     runs = [train_cohort(problem, True) for problem in problems]
-    values = [run.values(1, 1) for run in runs]
+    values = [run.get_values(1, 1) for run in runs]
     for variable, mine, other in zip(problems[0].training.template.network.variables, *values, strict=True):
         if "seed_generator" not in variable.path:  # the caller's two models differ in these
             np.testing.assert_array_equal(mine, other)
@@ -222,7 +222,7 @@ def test_l2_forms_have_one_minimum():
         cohort = train_one_step(problem)
         for epoch in range(1, 600):
             cohort.train_epoch(epoch)
-        found.append(cohort.values(0, 0)[0])
+        found.append(cohort.get_values(0, 0)[0])
     assert np.abs(found[0]).max() > 0.1
     np.testing.assert_allclose(found[0], found[1], atol=1e-3)  # what is left of float32 and 600 steps
     np.testing.assert_allclose(found[0], found[2], atol=1e-6)

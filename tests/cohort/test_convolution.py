@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from shrinkage._cohort._forward import _run, run_mode
 from shrinkage._cohort._state import State
-from shrinkage._cohort._unroll import Members, unroll
+from shrinkage._cohort._unroll import MemberTensor, unroll
 
 F, S, BATCH = 2, 3, 2
 # With channels first no output is as wide as it has channels: there Keras' `ops.add` takes the bias for the width's.
@@ -65,7 +65,7 @@ def outputs_and_gradients(run: Any, layer: Any, values: list[Any], x: Any) -> li
 
 
 def by_rule(layer: Any, state: State, x: Any) -> Any:
-    return _run(layer, state, True)(Members(x)).value
+    return _run(layer, state, True)(MemberTensor(x)).value
 
 
 def called(layer: Any, state: State, x: Any) -> Any:
@@ -149,7 +149,7 @@ def test_members_do_not_touch_each_other(make, shared):
     def compiled(*values):
         with tf.GradientTape() as tape:
             tape.watch(values)
-            y = _run(layer, State(layer.variables, list(values)), True)(Members(x)).value
+            y = _run(layer, State(layer.variables, list(values)), True)(MemberTensor(x)).value
             total = ops.sum(y * y)
         return [y, *tape.gradient(total, values)]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from keras import layers, ops, tree
 
-from shrinkage._cohort._forward import _ROW_WISE, _run, forward, nodes, run_mode
-from shrinkage._cohort._rules._registry import rule_for
+from shrinkage._cohort._forward import _ROW_WISE, _run, forward, iterate_operations, run_mode
+from shrinkage._cohort._rules._registry import find_rule
 from shrinkage._cohort._state import State
-from shrinkage._cohort._unroll import Members, unroll
+from shrinkage._cohort._unroll import MemberTensor, unroll
 from shrinkage._model._objective import Objective, OutputLoss
 from shrinkage._plan._check import agrees
 from tests.versions import KERAS
@@ -65,8 +65,10 @@ ROW_WISE = {
 }
 
 
-def members(shape: tuple[int, ...], strengths: int = S) -> Members:
-    return Members(ops.convert_to_tensor(np.random.default_rng(len(shape)).normal(size=(F, strengths, BATCH, *shape))))
+def members(shape: tuple[int, ...], strengths: int = S) -> MemberTensor:
+    return MemberTensor(
+        ops.convert_to_tensor(np.random.default_rng(len(shape)).normal(size=(F, strengths, BATCH, *shape)))
+    )
 
 
 def test_every_row_wise_layer_has_a_row():
@@ -80,7 +82,7 @@ def test_merge_equals_calling_the_layer_per_member(layer_type):
     # The first input is shared by all strengths, as the model's own input is.
     inputs = [members(shape, 1 if i == 0 and len(shapes) > 1 else S) for i, shape in enumerate(shapes)]
     if layer_type is layers.CategoryEncoding:
-        inputs = [Members(ops.cast(ops.abs(inputs[0].value) % 3, "int32"))]
+        inputs = [MemberTensor(ops.cast(ops.abs(inputs[0].value) % 3, "int32"))]
     argument = inputs if len(inputs) > 1 else inputs[0]
     # Compiled by XLA, pooling has a rule, which tests/cohort/test_convolution.py compares.
     assert run_mode(layer, xla=False) == "merge"
@@ -131,7 +133,7 @@ def test_augmentation_is_drawn_once_per_fold(layer):
         x = np.broadcast_to(image, (F, strengths, *image.shape[2:]))
         drawn = [ops.convert_to_tensor([[[5, 0]], [[6, 0]]], seed.dtype) for seed in seeds]
         found.append(
-            ops.convert_to_numpy(_run(layer, State(seeds, drawn), True)(Members(ops.convert_to_tensor(x))).value)
+            ops.convert_to_numpy(_run(layer, State(seeds, drawn), True)(MemberTensor(ops.convert_to_tensor(x))).value)
         )
     once, each = found
     assert once.shape[1] == 1
@@ -166,12 +168,12 @@ def test_a_subclass_of_a_known_layer_is_unrolled():
         def call(self, inputs, training=None):
             return 2 * super().call(inputs)
 
-    assert rule_for(Doubled(2)) is None
+    assert find_rule(Doubled(2)) is None
     assert run_mode(Doubled(2)) == "unroll"
 
 
 def test_nodes_look_into_nested_models():
-    kinds = [type(node).__name__ for node in nodes(MODELS["nested"][0]())]
+    kinds = [type(node).__name__ for node in iterate_operations(MODELS["nested"][0]())]
     assert kinds == ["Dense", "Dropout", "Dense"]
 
 

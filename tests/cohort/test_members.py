@@ -111,7 +111,7 @@ def test_a_model_predicts_what_its_member_did(name, monkeypatch):
 
     def watched(cohort, lam, epochs, rows, part, tick):
         found = refit(cohort, lam, epochs, rows, part, tick)
-        seen.append((rows, cohort.predictions(0, rows)))
+        seen.append((rows, cohort.predict(0, rows)))
         return found
 
     monkeypatch.setattr(_search, "refit", watched)

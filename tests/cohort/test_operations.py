@@ -7,9 +7,9 @@ import tensorflow as tf
 from keras import layers, ops
 
 from shrinkage._cohort import _operations
-from shrinkage._cohort._forward import _run, nodes, run_mode
+from shrinkage._cohort._forward import _run, iterate_operations, run_mode
 from shrinkage._cohort._state import State
-from shrinkage._cohort._unroll import Members, unroll
+from shrinkage._cohort._unroll import MemberTensor, unroll
 
 F, S, BATCH = 2, 2, 4
 WIDTH = F * S * BATCH
@@ -89,13 +89,13 @@ def graph(function) -> keras.Model:
     return keras.Model(inputs, function(*inputs))
 
 
-def values() -> list[Members]:
+def values() -> list[MemberTensor]:
     generator = np.random.default_rng(0)
     shapes = [(F, S, BATCH, 2, 3), (F, 1, BATCH, 3), (F, S, BATCH, 2, 1)]
-    return [Members(ops.convert_to_tensor(generator.uniform(1.05, 3, shape))) for shape in shapes]
+    return [MemberTensor(ops.convert_to_tensor(generator.uniform(1.05, 3, shape))) for shape in shapes]
 
 
-def gradients(run, x: list[Members]):
+def gradients(run, x: list[MemberTensor]):
     """The output of `run` and its gradients, where it has some."""
     with tf.GradientTape() as tape:
         tape.watch([part.value for part in x])
@@ -114,7 +114,7 @@ DAILY = [
 @pytest.mark.parametrize("name", [n if n in DAILY else pytest.param(n, marks=pytest.mark.full) for n in CASES])
 def test_operation_equals_calling_it_per_member(name):
     model, x = graph(CASES[name]), values()
-    assert {run_mode(node) for node in nodes(model)} <= {"operation"}
+    assert {run_mode(node) for node in iterate_operations(model)} <= {"operation"}
     together = gradients(lambda: run(model, x), x)
     alone = gradients(lambda: unroll(model, State([], []), (x,), {}, False), x)
     for mine, plain in zip(together, alone, strict=True):
@@ -132,12 +132,12 @@ def test_one_column_is_no_bias(merged, shape):
     model = keras.Model(inputs, merged(dtype="float64")(inputs))
     generator = np.random.default_rng(0)
     x, column = (generator.normal(size=(F, S, BATCH, *each)) for each in (shape, (1,)))
-    found = run(model, [Members(ops.convert_to_tensor(each)) for each in (x, column)])
+    found = run(model, [MemberTensor(ops.convert_to_tensor(each)) for each in (x, column)])
     total = x + column.reshape(F, S, BATCH, *[1] * len(shape))
     np.testing.assert_allclose(found.value, total / (2 if merged is layers.Average else 1), rtol=1e-12)
 
 
-def run(model: keras.Model, x: list[Members]) -> Members:
+def run(model: keras.Model, x: list[MemberTensor]) -> MemberTensor:
     return _run(model, State([], []), False)(x)
 
 
@@ -148,9 +148,13 @@ def test_other_operations_are_unrolled(name):
 
 
 def test_every_operation_is_tested():
-    tested = {type(node).__name__ for function in CASES.values() for node in nodes(graph(function))}
+    tested = {type(node).__name__ for function in CASES.values() for node in iterate_operations(graph(function))}
     assert (
-        tested == _operations._ELEMENTWISE | _operations._REDUCTIONS | _operations._ALONG_AN_AXIS | _operations._OTHERS
+        tested
+        == _operations._ELEMENTWISE
+        | _operations._REDUCTIONS
+        | _operations._AXIS_OPERATIONS
+        | _operations._OTHER_OPERATIONS
     )
 
 

@@ -9,8 +9,8 @@ import pytest
 from keras import layers, ops
 
 from shrinkage import L1, Decoupled, Proximal
-from shrinkage._model._optimizers import ELEMENTWISE, PER_MEMBER, learning_rates
-from shrinkage._plan._check import compare
+from shrinkage._model._optimizers import ELEMENTWISE_OPTIMIZERS, PER_MEMBER_OPTIMIZERS, summarise_learning_rates
+from shrinkage._plan._check import check_rules
 from shrinkage._problem._problem import Problem
 from tests.cohort.training import (
     EPOCHS,
@@ -88,19 +88,19 @@ def test_decoupled_is_the_weight_decay_of_keras(name, floatx):
     problem = problem_of(compiled(mlp(), OPTIMIZERS[name]()), x, y, how=Decoupled(), lams=[strong])
     cohort = train_cohort(problem, xla=False)
     assert_member_equals_plain_keras(problem, cohort, 1, 0, xla=False, floatx=floatx)
-    kernels = [member[0] for member in (cohort.values(1, 0), cohort.values(1, 1))]
+    kernels = [member[0] for member in (cohort.get_values(1, 0), cohort.get_values(1, 1))]
     assert np.abs(kernels[0] - kernels[1]).max() > 0.01, "the decay must have moved the weights"
 
 
 def test_learning_rates_are_those_that_move_the_weights():
-    adam, constant = keras.optimizers.Adam, learning_rates(keras.optimizers.SGD(0.25), steps=12)
+    adam, constant = keras.optimizers.Adam, summarise_learning_rates(keras.optimizers.SGD(0.25), steps=12)
     assert constant == (3.0, 0.25)
-    assert learning_rates(adam(Decay(0.5, 1, 0.5), gradient_accumulation_steps=3), steps=8) == (
+    assert summarise_learning_rates(adam(Decay(0.5, 1, 0.5), gradient_accumulation_steps=3), steps=8) == (
         pytest.approx(0.5 * 0.5**2 + 0.5 * 0.5**5),
         pytest.approx(0.5 * 0.5**2),
     )
-    assert learning_rates(adam(0.1, gradient_accumulation_steps=3), steps=2) == (0.0, 0.0)
-    total, largest = learning_rates(adam(Decay(0.1, 5000, 0.5)), steps=20_000)
+    assert summarise_learning_rates(adam(0.1, gradient_accumulation_steps=3), steps=2) == (0.0, 0.0)
+    total, largest = summarise_learning_rates(adam(Decay(0.1, 5000, 0.5)), steps=20_000)
     every = 0.1 * 0.5 ** (np.arange(20_000) / 5000)
     assert total == pytest.approx(every.sum(), rel=1e-2) and largest == pytest.approx(0.1)  # a thousand stand for all
 
@@ -111,8 +111,10 @@ def test_every_optimizer_of_keras_is_known():
         for name, found in vars(keras.optimizers).items()
         if isinstance(found, type) and issubclass(found, keras.optimizers.Optimizer)
     }
-    known = {name for name in (*ELEMENTWISE, *PER_MEMBER) if hasattr(keras.optimizers, name)}
-    assert {*ELEMENTWISE, *PER_MEMBER} - known == ({"ScheduleFreeAdamW"} if KERAS < (3, 14) else set())
+    known = {name for name in (*ELEMENTWISE_OPTIMIZERS, *PER_MEMBER_OPTIMIZERS) if hasattr(keras.optimizers, name)}
+    assert {*ELEMENTWISE_OPTIMIZERS, *PER_MEMBER_OPTIMIZERS} - known == (
+        {"ScheduleFreeAdamW"} if KERAS < (3, 14) else set()
+    )
     assert of_keras - {"Optimizer", "LossScaleOptimizer", "MultiOptimizer"} == known
     made = {type(make()).__name__ for make in OPTIMIZERS.values()}
     assert made == known
@@ -162,7 +164,7 @@ def test_a_member_that_diverges_leaves_the_others(optimizer, floatx):
         problem = problem_of(compiled(mlp(), OPTIMIZERS[optimizer]()), *rows("table"), lams=lams)
         cohort = cohort_of(problem, xla=False)
         diverged = [cohort.train_epoch(epoch) for epoch in range(EPOCHS)]
-        members.append((np.any(diverged, axis=0), [cohort.values(1, s) for s in (1, 2)]))
+        members.append((np.any(diverged, axis=0), [cohort.get_values(1, s) for s in (1, 2)]))
     assert members[0][0].tolist() == [[True, False, False]] * 2
     assert not members[1][0].any()
     for beside_wild, beside_tame in zip(members[0][1], members[1][1], strict=True):
@@ -175,10 +177,10 @@ def test_averaged_weights_are_what_is_scored_and_kept(floatx):
     problem = problem_of(compiled(mlp(), OPTIMIZERS["average"]()), *rows("table"))
     cohort = cohort_of(problem, xla=False)
     cohort.train_epoch(0)
-    first = cohort.values(1, 0)
+    first = cohort.get_values(1, 0)
     cohort.evaluate()
     cohort.train_epoch(1)
-    for epochs, values in ((1, first), (2, cohort.values(1, 0))):
+    for epochs, values in ((1, first), (2, cohort.get_values(1, 0))):
         alone = trained_alone(
             problem.training,
             problem.folds.train,
@@ -191,7 +193,7 @@ def test_averaged_weights_are_what_is_scored_and_kept(floatx):
         for mine, plain in zip(values, alone, strict=True):
             np.testing.assert_allclose(mine, plain, atol=1e-9)
     held, data = problem.folds.held_out[1], problem.training.data
-    expected = problem.training.template.model(values).evaluate(data.x[held], data.y[held], verbose=0)
+    expected = problem.training.template.make_model(values).evaluate(data.x[held], data.y[held], verbose=0)
     assert cohort.evaluate().cv_loss[1, 0] == pytest.approx(expected, rel=1e-6)  # Keras adds up in float32
     raw = cohort._members[1][1][0, 0]
     assert np.abs(np.array(raw) - values[1]).max() > 1e-3
@@ -210,7 +212,7 @@ def test_accumulated_proximal_steps_are_those_of_larger_batches(floatx):
         assert cohort.steps == 20 // batch_size
         for epoch in range(EPOCHS):
             cohort.train_epoch(epoch)
-        found.append(cohort.values(0, 0))
+        found.append(cohort.get_values(0, 0))
     assert sum((value == 0).sum() for value in found[0]) > 3
     for once, twice in zip(*found, strict=True):
         np.testing.assert_allclose(once, twice, atol=1e-12)
@@ -248,13 +250,13 @@ def test_constraint_equals_plain_keras(constraint, xla, floatx):
     for s in (0, 2):
         assert_member_equals_plain_keras(problem, cohort, 1, s, xla=xla, floatx=floatx)
     free = problem_of(compiled(constrained(None), keras.optimizers.Adam(0.05)), *rows("table"))
-    assert not np.allclose(train_cohort(free, xla).values(1, 2)[0], cohort.values(1, 2)[0], atol=1e-3)
+    assert not np.allclose(train_cohort(free, xla).get_values(1, 2)[0], cohort.get_values(1, 2)[0], atol=1e-3)
 
 
 def test_a_constraint_comes_after_the_proximal_step(floatx):
     model = compiled(constrained("non_neg"), keras.optimizers.Adam(0.05))
     problem = problem_of(model, *rows("table"), penalty=L1(), how=Proximal(), lams=[0.02])
-    kernel = train_cohort(problem, False).values(1, 0)[0]
+    kernel = train_cohort(problem, False).get_values(1, 0)[0]
     assert kernel.min() == 0 < kernel.max()
 
 
@@ -292,19 +294,19 @@ def test_mixed_precision_equals_plain_keras(name):
     """Within ten times what two plain runs differ by that are compiled with XLA and without; weights are float32."""
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    assert compare(problem)[1], "the rules must agree with the model itself"
+    assert check_rules(problem)[1], "the rules must agree with the model itself"
     cohort = train_cohort(problem, xla=False)
     alone = [
         trained_alone(problem.training, problem.folds.train, 1, 0.25, steps=cohort.steps, epochs=EPOCHS, xla=xla)
         for xla in (False, True)
     ]
-    mine = cohort.values(1, 0)
+    mine = cohort.get_values(1, 0)
     assert {value.dtype.name for value in mine if value.dtype.kind not in "iu"} == {"float32"}
     tolerance = (
         10 * distance(problem, alone[1], alone[0]) if name != "dropped_out" else 0.1
     )  # it draws others under XLA
     assert distance(problem, mine, alone[0]) < tolerance
-    assert distance(problem, mine, problem.training.template.fresh_values((3, 1))) > 2 * tolerance
+    assert distance(problem, mine, problem.training.template.make_fresh_values((3, 1))) > 2 * tolerance
     assert cohort.evaluate().predictions.dtype == np.float32
 
 

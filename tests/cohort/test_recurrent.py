@@ -10,7 +10,7 @@ from keras import layers, ops, tree
 
 from shrinkage._cohort._forward import _run, run_mode
 from shrinkage._cohort._state import State
-from shrinkage._cohort._unroll import Members, unroll
+from shrinkage._cohort._unroll import MemberTensor, unroll
 
 F, S, BATCH, TIMES, WIDTH, UNITS = 2, 3, 4, 3, 2, 3
 
@@ -112,12 +112,12 @@ def assert_rule_equals_unrolling(layer, x, *, mask=None, initial_state=None, tra
     """Compare both ways; return the outputs."""
     assert run_mode(layer) == "rule"
     values = values_of(layer)
-    kwargs = {} if initial_state is None else {"initial_state": [Members(value) for value in initial_state]}
+    kwargs = {} if initial_state is None else {"initial_state": [MemberTensor(value) for value in initial_state]}
     ways = [
         outcome(run, layer, values, [x, *(initial_state or [])])
         for run in (
-            lambda state: _run(layer, state, training)(Members(x, mask), **kwargs),
-            lambda state: unroll(layer, state, (Members(x, mask),), kwargs, training),
+            lambda state: _run(layer, state, training)(MemberTensor(x, mask), **kwargs),
+            lambda state: unroll(layer, state, (MemberTensor(x, mask),), kwargs, training),
         )
     ]
     (mine, my_gradients, my_state), (plain, gradients, state) = ways
@@ -160,7 +160,7 @@ def test_dropout_is_the_same_for_all_strengths_and_off_in_evaluation(float64):
     layer = built(layers.GRU(UNITS, dropout=0.4, recurrent_dropout=0.4))
     x = drawn((F, 1, BATCH, TIMES, WIDTH))
     equal = [ops.repeat(value[:, :1], S, axis=1) if value.dtype.is_floating else value for value in values_of(layer)]
-    trained, evaluated = (_run(layer, State(layer.variables, equal), on)(Members(x)).value for on in (True, False))
+    trained, evaluated = (_run(layer, State(layer.variables, equal), on)(MemberTensor(x)).value for on in (True, False))
     np.testing.assert_array_equal(trained[:, 0], trained[:, 2])
     assert not np.allclose(trained, evaluated)
     assert_rule_equals_unrolling(layer, x, training=False)
@@ -200,7 +200,7 @@ def test_time_distributed_equals_calling_the_layer_per_member(make, training, fl
 def test_time_distributed_row_wise_layer_is_merged():
     layer = layers.TimeDistributed(layers.Flatten())
     assert run_mode(layer) == "merge"
-    x = Members(drawn((F, S, BATCH, TIMES, 2, 2)))
+    x = MemberTensor(drawn((F, S, BATCH, TIMES, 2, 2)))
     merged, unrolled = _run(layer, State([], []), True)(x), unroll(layer, State([], []), (x,), {}, True)
     np.testing.assert_array_equal(merged.value, unrolled.value)
 
@@ -213,7 +213,7 @@ def test_xla_differentiates_the_loop_over_time(masked, monkeypatch, float64):
     values, mask = values_of(layer), some_mask(1) if masked else None
 
     def gradients(run):
-        return outcome(lambda state: run(state, Members(x, mask)), layer, values, [x])[1]
+        return outcome(lambda state: run(state, MemberTensor(x, mask)), layer, values, [x])[1]
 
     compiled = tf.function(lambda: gradients(lambda state, x: _run(layer, state, True)(x)), jit_compile=True)
     plain = gradients(lambda state, x: unroll(layer, state, (x,), {}, True))

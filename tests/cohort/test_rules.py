@@ -11,11 +11,11 @@ import tensorflow as tf
 from keras import layers, ops, tree
 
 import shrinkage as sh
-from shrinkage._cohort._apply import apply, arguments_for
+from shrinkage._cohort._apply import apply, bind_arguments
 from shrinkage._cohort._rules._embedding import embedding
-from shrinkage._cohort._rules._registry import _RULES, rule_for
+from shrinkage._cohort._rules._registry import _RULES, find_rule
 from shrinkage._cohort._state import State
-from shrinkage._cohort._unroll import Members, unroll
+from shrinkage._cohort._unroll import MemberTensor, unroll
 from shrinkage._model._table_normalization import TableNormalization
 from tests.cohort import test_convolution, test_recurrent
 from tests.versions import KERAS
@@ -104,11 +104,11 @@ def test_rule_equals_calling_the_layer_per_member(name, shared, float64):
     options = {key: mask(value, generator) if isinstance(value, tuple) else value for key, value in options.items()}
     layer(*(x.value[0, 0] for x in inputs))  # builds it
     values = [several(variable, generator) for variable in layer.variables]
-    rule = rule_for(layer)
+    rule = find_rule(layer)
     assert rule is not None
 
     def by_rule(state, training):
-        arguments = arguments_for(rule, layer, inputs, options)
+        arguments = bind_arguments(rule, layer, inputs, options)
         assert arguments is not None
         return apply(rule, layer, arguments, state, training)
 
@@ -124,17 +124,19 @@ def test_rule_equals_calling_the_layer_per_member(name, shared, float64):
         assert np.ptp(plain[0]) > 0
 
 
-def members(layer: Any, shape: tuple[int, ...], masked: bool, shared: bool, generator: np.random.Generator) -> Members:
+def members(
+    layer: Any, shape: tuple[int, ...], masked: bool, shared: bool, generator: np.random.Generator
+) -> MemberTensor:
     shape = (F, 1 if shared else S, BATCH, *shape)
     tokens = isinstance(layer, layers.Embedding)
     x = generator.integers(0, 7, shape) if tokens else generator.normal(size=shape) * 2 + 1
-    return Members(
+    return MemberTensor(
         ops.convert_to_tensor(x), ops.convert_to_tensor(generator.random(shape[:4]) < 0.6) if masked else None
     )
 
 
-def mask(shape: tuple[int, ...], generator: np.random.Generator) -> Members:
-    return Members(ops.convert_to_tensor(generator.random((F, 1, BATCH, *shape)) < 0.7))
+def mask(shape: tuple[int, ...], generator: np.random.Generator) -> MemberTensor:
+    return MemberTensor(ops.convert_to_tensor(generator.random((F, 1, BATCH, *shape)) < 0.7))
 
 
 def several(variable: Any, generator: np.random.Generator) -> Any:
@@ -145,7 +147,7 @@ def several(variable: Any, generator: np.random.Generator) -> Any:
     return ops.convert_to_tensor(noise if not variable.trainable else noise - 1.0)
 
 
-def results(run: Any, layer: Any, inputs: list[Members], values: list[Any], training: bool) -> list[Any]:
+def results(run: Any, layer: Any, inputs: list[MemberTensor], values: list[Any], training: bool) -> list[Any]:
     """Outputs, their masks, gradients in the inputs and weights, and new values of what is not trained."""
     with tf.GradientTape() as tape:
         watched = [x for x in (*(i.value for i in inputs), *values) if x.dtype.is_floating]
@@ -166,7 +168,7 @@ def dense(gradient: Any) -> Any:
 
 def test_a_token_outside_the_table_finds_no_other_members_row():
     """Keras counts negative tokens from the end; XLA takes the nearest row for one that is too large."""
-    layer, x = layers.Embedding(7, 3, dtype="float64"), Members(ops.convert_to_tensor([[[-1, 9, -20]]]))
+    layer, x = layers.Embedding(7, 3, dtype="float64"), MemberTensor(ops.convert_to_tensor([[[-1, 9, -20]]]))
     layer.build()
     table = np.random.default_rng(0).normal(size=(F, S, 7, 3))
     found = apply(embedding, layer, {"inputs": x}, State(layer.variables, [ops.convert_to_tensor(table)]), False)
@@ -255,10 +257,10 @@ def test_a_rule_is_for_the_options_it_covers(own_rules):
     def gain(layer, state, x, training):
         return x * state[layer.gain][:, :, None]
 
-    assert rule_for(Gain()) is gain
-    assert rule_for(Gain(name="other")) is None
-    assert rule_for(Gain(activity_regularizer="l2")) is None
-    assert arguments_for(gain, Gain(), (Members(ops.ones((1, 1, 2, 3))),), {"power": 2}) is None  # not listed
+    assert find_rule(Gain()) is gain
+    assert find_rule(Gain(name="other")) is None
+    assert find_rule(Gain(activity_regularizer="l2")) is None
+    assert bind_arguments(gain, Gain(), (MemberTensor(ops.ones((1, 1, 2, 3))),), {"power": 2}) is None  # not listed
 
 
 def test_a_rule_that_cannot_be_called_is_refused(own_rules):

@@ -13,12 +13,12 @@ from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_
 
 import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
-from shrinkage._cohort._initial import initial_values
+from shrinkage._cohort._initial import make_initial_values
 from shrinkage._data._data import as_tree, take
-from shrinkage._plan._check import compare
+from shrinkage._plan._check import check_rules
 from shrinkage._problem._problem import Problem
-from shrinkage._problem._structure import leaf_places
-from shrinkage._problem._targets import class_weights
+from shrinkage._problem._structure import find_leaf_places
+from shrinkage._problem._targets import compute_class_weights
 from tests.cohort.training import assert_member_equals_plain_keras, likeliest_way, problem_of, train_cohort
 from tests.cohort.zoo_structures import AMOUNT, LABELS, STRUCTURES, A, B, Case
 from tests.model.zoo_losses import LOSSES, X, own_mixes_rows
@@ -37,7 +37,7 @@ def problem_of_case(case: Case, **changes: Any) -> Problem:
 def test_member_equals_plain_keras(name, floatx):
     make, unrolled, _ = STRUCTURES[name]
     problem = problem_of_case(make())
-    assert bool(likeliest_way(problem).unrolled) == unrolled and compare(problem)[1]
+    assert bool(likeliest_way(problem).unrolled_layers) == unrolled and check_rules(problem)[1]
     cohort = train_cohort(problem, not unrolled)
     assert_member_equals_plain_keras(problem, cohort, 1, 1, xla=not unrolled, floatx=floatx)
 
@@ -58,7 +58,7 @@ def test_any_loss_equals_plain_keras(name, weighted, floatx):
     model.compile(keras.optimizers.Adam(0.02), fit.loss())
     weight = np.random.default_rng(3).uniform(0.2, 2, len(X)) if weighted else None
     problem = problem_of(model, X, fit.y, sample_weight=weight)
-    assert problem.training.objective.by_rows == fit.by_rows and compare(problem)[1]
+    assert problem.training.objective.by_rows == fit.by_rows and check_rules(problem)[1]
     cohort = train_cohort(problem, xla := weighted and likeliest_way(problem).xla)  # compiling takes most of the time
     assert_member_equals_plain_keras(problem, cohort, 1, 1, xla=xla, floatx=floatx)
     assert_evaluation_equals_plain_keras(problem, cohort, 0, 2)
@@ -67,7 +67,7 @@ def test_any_loss_equals_plain_keras(name, weighted, floatx):
 def assert_evaluation_equals_plain_keras(problem: Problem, cohort: Cohort, fold: int, s: int) -> None:
     """The scores of a member are those of `model.evaluate` in batches of the same size."""
     found, data, rows = cohort.evaluate(), problem.training.data, problem.folds.held_out[fold]
-    model = problem.training.template.model(cohort.values(fold, s))
+    model = problem.training.template.make_model(cohort.get_values(fold, s))
     weight, size = sample_weights(data, rows), problem.training.batch_size
     plain = model.evaluate(
         take(data.x, rows), take(data.targets, rows), sample_weight=weight, batch_size=size, verbose=0, return_dict=True
@@ -106,7 +106,7 @@ def test_a_path_of_several_outputs(name, tmp_path):
     scores = model.evaluate(case.x, case.y, verbose=0, return_dict=True)
     assert set(path.metrics) == {key for key in scores if not key.endswith("loss")}
     # The held-out predictions of a strength, put through the same metrics by Keras.
-    metrics = path.template.metrics()
+    metrics = path.template.make_metrics()
     assert metrics is not None
     held = keras.tree.map_structure(lambda value: value[:, 1], path.predictions)
     packed = keras.tree.pack_sequence_as(path.predictions, keras.tree.flatten(as_tree(case.y)))
@@ -165,7 +165,7 @@ def test_a_normalization_is_fitted_to_all_inputs_that_share_it(floatx):
     training, folds = problem.training, problem.folds
     layer = next(one for one in training.template.network.layers if isinstance(one, layers.Normalization))
     place = [v is layer.adapt_mean for v in training.template.network.variables].index(True)
-    values = initial_values(
+    values = make_initial_values(
         training.template, training.data, folds.train, range(2), seed=training.seed, init=training.init
     )
     expected = np.concatenate([x[folds.train[1]] for x in training.data.x]).mean(axis=0)
@@ -181,7 +181,7 @@ def test_a_normalization_is_fitted_to_all_inputs_that_share_it(floatx):
 def test_class_weights_are_those_of_keras(y):
     weight = {0: 2.0, 2: 0.5}
     expected = class_weight_to_sample_weights(y, weight)
-    np.testing.assert_allclose(class_weights(y, weight), expected)
+    np.testing.assert_allclose(compute_class_weights(y, weight), expected)
     assert np.ptp(expected) > 0
 
 
@@ -308,7 +308,7 @@ def test_a_structure_fits_or_is_refused(given_, structure):
     """Whatever is given, each leaf of the model's structure gets one leaf, or one sentence says what is wanted."""
     count = len(keras.tree.flatten(structure))
     try:
-        places = leaf_places("x", given_, structure, list(range(count)))
+        places = find_leaf_places("x", given_, structure, list(range(count)))
     except ValueError as error:
         assert re.match(r"`x` must be .*\. Received: .*\.$", str(error))
         assert keras.tree.flatten_with_path(given_) != keras.tree.flatten_with_path(structure)

@@ -13,7 +13,7 @@ from shrinkage._data import _dataset, _stored
 from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._plan._runner import Runner
 from shrinkage._problem import _stream
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 
 N, FOLDS = 1200, 3
@@ -36,7 +36,7 @@ def runner(rows: tuple[Any, ...], clip: bool, **options: Any) -> Runner:
     request = Request(
         linear(clip), *rows, penalty="l2", lams=[0.1], cv=FOLDS, epochs=1, plan={"rules": True, "xla": False}, **options
     )
-    return Runner(prepare(request), request.plan, request.max_memory)
+    return Runner(prepare_problem(request), request.plan, request.max_memory)
 
 
 def expected(x: np.ndarray, weight: np.ndarray, clip: bool) -> np.ndarray:
@@ -57,11 +57,11 @@ def expected(x: np.ndarray, weight: np.ndarray, clip: bool) -> np.ndarray:
 @pytest.mark.parametrize("clip", [True, False])
 def test_members_score_by_the_statistics_of_their_training_rows(clip):
     made = runner((X, Y), clip, sample_weight=WEIGHT)
-    cohort, folds = made.cohort(2), made.problem.folds
+    cohort, folds = made.make_cohort(2), made.problem.folds
     cohort.start(np.array([[0.1, 0.0]] * FOLDS))
     found = cohort.evaluate().cv_loss
     for f in range(FOLDS):
-        *statistics, kernel, bias = cohort.values(f, 0)
+        *statistics, kernel, bias = cohort.get_values(f, 0)
         train, held_out = folds.train[f], folds.held_out[f]
         # float32 statistics, and sums in another order
         np.testing.assert_allclose(statistics, expected(X[train], WEIGHT[train], clip), rtol=1e-5)
@@ -75,18 +75,18 @@ def test_members_score_by_the_statistics_of_their_training_rows(clip):
         else:
             assert standardised.max() > 10 * np.median(standardised)
     assert np.ptp(found) > 1e-3, "the folds differ"
-    trained = made.cohort_of_all_rows(1)
+    trained = made.make_full_cohort(1)
     trained.start(np.array([[0.1]]))
-    np.testing.assert_allclose(trained.values(0, 0)[:4], expected(X, WEIGHT, clip), rtol=1e-5)
+    np.testing.assert_allclose(trained.get_values(0, 0)[:4], expected(X, WEIGHT, clip), rtol=1e-5)
 
 
 def test_strengths_share_the_statistics_of_a_fold():
-    cohort = runner((X, Y), True).cohort(2)
+    cohort = runner((X, Y), True).make_cohort(2)
     cohort.start(np.array([[0.1, 0.0]] * FOLDS))
     cohort.train_epoch(0)
-    for one, other in zip(cohort.values(0, 0)[:4], cohort.values(0, 1)[:4], strict=True):
+    for one, other in zip(cohort.get_values(0, 0)[:4], cohort.get_values(0, 1)[:4], strict=True):
         np.testing.assert_array_equal(one, other)
-    assert not np.array_equal(cohort.values(0, 0)[2], cohort.values(1, 0)[2])
+    assert not np.array_equal(cohort.get_values(0, 0)[2], cohort.get_values(1, 0)[2])
 
 
 @pytest.mark.parametrize("clip", [True, False])
@@ -97,13 +97,13 @@ def test_rows_on_disk_have_the_statistics_of_the_first_block(clip, monkeypatch):
     monkeypatch.setattr(_dataset, "_READ", (100, 2**24))
     dataset = tf.data.Dataset.from_tensor_slices((X, Y, WEIGHT)).batch(50)
     made = runner((dataset,), clip, max_memory=2e4)
-    stored, cohort = made.problem.stored, made.cohort(1)
+    stored, cohort = made.problem.stored_rows, made.make_cohort(1)
     assert stored is not None and stored.n_blocks == 3 and isinstance(cohort, StreamCohort)
     cohort.start(np.full((FOLDS, 1), 0.1))
-    first = next(stored.blocks())
+    first = next(stored.read_blocks())
     for f in range(FOLDS):
         rows = first.sides.train[f]
-        found = np.array(cohort.values(f, 0)[:4])
+        found = np.array(cohort.get_values(f, 0)[:4])
         np.testing.assert_allclose(found, expected(first.data.x[rows], first.data.weight[rows], clip), rtol=1e-5)
         whole = expected(X[made.problem.folds.train[f]], WEIGHT[made.problem.folds.train[f]], clip)
         if clip:  # else a cell far outside dominates the deviation

@@ -5,10 +5,10 @@ import numpy as np
 
 from shrinkage import L2
 from shrinkage._cohort._cohort import Cohort
-from shrinkage._plan._check import compare
+from shrinkage._plan._check import check_rules
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._plan import Plan, Way, ways
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._problem import Problem
 from shrinkage._problem._request import Request
 from tests.oracle import trained_alone
@@ -23,12 +23,12 @@ TOLERANCE = {"float64": 1e-8, "float32": 2e-5}
 
 def problem_of(model: keras.Model, x, y, **changes) -> Problem:
     arguments = {"penalty": L2(), "lams": LAMS, "cv": 2, "epochs": EPOCHS, "batch_size": 7, "seed": 3}
-    return compare(prepare(Request(model, x, y, **(arguments | changes))))[0]
+    return check_rules(prepare_problem(Request(model, x, y, **(arguments | changes))))[0]
 
 
 def likeliest_way(problem: Problem) -> Way:
     training = problem.training
-    return ways(training.template.network, agrees=compare(problem)[1], batch_size=training.batch_size)[0]
+    return ways(training.template.network, agrees=check_rules(problem)[1], batch_size=training.batch_size)[0]
 
 
 def cohort_of(problem: Problem, xla: bool | None = None, rules: bool | None = None) -> Cohort:
@@ -63,14 +63,14 @@ def assert_member_equals_plain_keras(
 ) -> None:
     folds, lam = problem.folds, float(problem.lams[s])
     alone = trained_alone(problem.training, folds.train, fold, lam, steps=cohort.steps, epochs=EPOCHS, xla=xla)
-    together = cohort.values(fold, s)
+    together = cohort.get_values(fold, s)
     network = problem.training.template.network
     moved = 0
     for variable, mine, plain, first in zip(
         network.variables,
         together,
         alone,
-        problem.training.template.fresh_values((problem.training.seed, fold)),
+        problem.training.template.make_fresh_values((problem.training.seed, fold)),
         strict=True,
     ):
         if "seed_generator" in variable.path:

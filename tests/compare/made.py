@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from shrinkage._compare._comparison import Comparison
-from shrinkage._compare._deployed import Deployed
-from shrinkage._compare._entry import entries_of
+from shrinkage._compare._deployed import ModelFacts
+from shrinkage._compare._entry import make_entries
 from shrinkage._penalties import L1, L2
 from tests.synthetic_path import path_of_curves
 
@@ -35,7 +35,7 @@ def make_comparison(paths=None, *, facts=None, seconds=60.0, **changes):
     """Make a comparison of paths; `facts` are those about the models, by name."""
     paths = make_paths() if paths is None else paths
     entries = [
-        entry.with_model((facts or {}).get(entry.name, Deployed(zeros=0, zero_units=0, zero_inputs=0)))
-        for entry in entries_of(paths)
+        entry.add_facts((facts or {}).get(entry.name, ModelFacts(zeros=0, zero_units=0, zero_inputs=0)))
+        for entry in make_entries(paths)
     ]
     return Comparison(paths, tuple(entries), seconds=seconds, **changes)

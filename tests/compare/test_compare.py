@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import shrinkage as sh
-from shrinkage._compare._deployed import describe_model
+from shrinkage._compare._deployed import compute_model_facts
 from shrinkage._path._path import Path
 
 RNG = np.random.default_rng(0)
@@ -104,7 +104,7 @@ def test_the_rows_of_an_embedding_are_no_inputs():
     model.compile("adam", "mse")
     path = sh.fit(model, tokens, Y, penalty=sh.GroupLasso(), lams=[1e4], cv=3, epochs=3)
     assert path.selection.weights[0].penalised and path.selection.weights[0].shape == (7, 3)
-    assert describe_model(path, 0, 0.0).zero_inputs == 6  # of the layer above the embedding, which has 2 * 3
+    assert compute_model_facts(path, 0, 0.0).zero_inputs == 6  # of the layer above the embedding, which has 2 * 3
 
 
 def test_none_and_early_stopping_are_read_from_the_path(five):
@@ -130,11 +130,11 @@ def test_zeros_are_counted_by_weight_unit_and_input():
     comparison = compare(network(rate=0.05), penalties=["l1"], lams=[0.3], epochs=60, epoch="last")
     path = comparison.paths["L1"]
     first, second = path.weights[0][0], path.weights[2][0]
-    facts = describe_model(path, 0, 0.0)
+    facts = compute_model_facts(path, 0, 0.0)
     assert facts.zeros == (first == 0).sum() + (second == 0).sum() > 0
     assert facts.zero_units == (first == 0).all(axis=0).sum() + (second == 0).all(axis=0).sum()
     assert facts.zero_inputs == (first == 0).all(axis=1).sum()
-    assert facts.zipped < describe_model(path, 1, 0.0).zipped
+    assert facts.zipped < compute_model_facts(path, 1, 0.0).zipped
 
 
 def test_the_winner_is_a_model_of_its_path(five):
@@ -199,7 +199,9 @@ def test_the_exact_solver():
     model.compile(loss="mean_squared_error")
     comparison = sh.compare(model, X, Y, penalties=["l2"], solver="exact")
     assert comparison.table()["name"].tolist() == ["none", "L2"]
-    assert comparison.entries[1].minus(comparison.entries[0]).mean == pytest.approx(-comparison.paths["L2"].gain.mean)
+    assert comparison.entries[1].subtract(comparison.entries[0]).mean == pytest.approx(
+        -comparison.paths["L2"].gain.mean
+    )
 
 
 def test_several_outputs_and_a_dataset():

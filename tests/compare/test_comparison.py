@@ -8,12 +8,12 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._compare._comparison import Comparison
-from shrinkage._compare._deployed import Deployed
-from shrinkage._compare._entry import entries_of
-from shrinkage._compare._nested import Nested
-from shrinkage._cv._statistics import optimism
+from shrinkage._compare._deployed import ModelFacts
+from shrinkage._compare._entry import make_entries
+from shrinkage._compare._nested import NestedEstimate
+from shrinkage._cv._statistics import estimate_optimism
 from shrinkage._messages._note import PYTHON
-from shrinkage.cli._terms import IN_SHELL
+from shrinkage.cli._terms import SHELL_TERMS
 from tests.compare.made import CURVES, LAMS, make_comparison, make_paths
 from tests.synthetic_path import diverged, path_of_curves
 
@@ -27,16 +27,16 @@ def test_the_intervals_are_those_of_the_paths():
     for name, path in comparison.paths.items():
         stopped = next(entry for entry in comparison.entries if entry.name == "early stopping")
         chosen = next(entry for entry in comparison.entries if entry.name == name)
-        found = stopped.minus(chosen)
+        found = stopped.subtract(chosen)
         assert found == path.gain  # early stopping is strength 0 at its best epoch
         assert found.low < found.mean < found.high
 
 
 def test_the_intervals_of_a_single_split_are_those_of_the_paths():
     paths = make_paths(n_folds=1)
-    stopped, chosen = (entry for entry in entries_of(paths) if entry.name in ("early stopping", "L2"))
-    assert stopped.minus(chosen) == paths["L2"].gain
-    assert stopped.minus(chosen).low < stopped.minus(chosen).high
+    stopped, chosen = (entry for entry in make_entries(paths) if entry.name in ("early stopping", "L2"))
+    assert stopped.subtract(chosen) == paths["L2"].gain
+    assert stopped.subtract(chosen).low < stopped.subtract(chosen).high
 
 
 def test_the_losses_are_those_of_the_curves():
@@ -58,7 +58,7 @@ def test_p_values_are_adjusted_for_the_tests_of_each_kind():
     for tests in (comparison.gains, comparison.regrets):
         made = [test for test in tests if test is not None]
         pairs = list(zip(comparison.entries, tests, strict=True))
-        raw = sorted(entry.p_value(test.difference) for entry, test in pairs if test is not None)
+        raw = sorted(entry.compute_p_value(test.difference) for entry, test in pairs if test is not None)
         assert len(made) == 3
         assert sorted(test.p for test in made)[0] == pytest.approx(3 * raw[0])
 
@@ -86,7 +86,7 @@ EARLY = {
 
 
 @pytest.mark.parametrize("name", EARLY)
-@pytest.mark.parametrize("terms", [PYTHON, IN_SHELL], ids=["Python", "shell"])
+@pytest.mark.parametrize("terms", [PYTHON, SHELL_TERMS], ids=["Python", "shell"])
 def test_a_comparison_after_hardly_any_training_is_premature(name, terms):
     """It names no winner, and says with how many epochs to compare again."""
     curves, reason, epochs = EARLY[name]
@@ -101,7 +101,7 @@ def test_a_comparison_after_hardly_any_training_is_premature(name, terms):
 
 def test_models_whose_training_has_hardly_begun_are_named():
     slow = {"L2": path_of_curves(SLOW, SLOW, LAMS)}
-    entries = [*entries_of(slow, prefix="deep: "), *entries_of(make_paths(), prefix="wide: ")]
+    entries = [*make_entries(slow, prefix="deep: "), *make_entries(make_paths(), prefix="wide: ")]
     paths = {"deep: L2": slow["L2"], **{f"wide: {name}": path for name, path in make_paths().items()}}
     said = Comparison(paths, tuple(entries)).verdict()
     assert "premature: training of deep without a penalty has hardly begun. Compare again with epochs=12." in said
@@ -133,7 +133,7 @@ def test_the_correction_for_the_choice_is_over_the_strengths_of_all_paths():
     least: Any = comparison.least
     losses = np.column_stack([path.fold_loss for path in comparison.paths.values()])
     place = list(comparison.paths).index(least.name) * len(LAMS) + least.index
-    assert comparison.optimism == pytest.approx(optimism(losses, least.path.fold_weight, place))
+    assert comparison.optimism == pytest.approx(estimate_optimism(losses, least.path.fold_weight, place))
     assert comparison.optimism > 0
     assert "The least of 4 looks better than it is" in comparison.verdict()
     assert ": report 0." in comparison.verdict()
@@ -141,26 +141,26 @@ def test_the_correction_for_the_choice_is_over_the_strengths_of_all_paths():
 
 
 def test_the_nested_estimate_is_reported_in_place_of_the_correction():
-    nested = Nested(0.45, 0.01, ("L2", "L1", "L2", "L2", "L2"), (0.01,) * 5, 120.0)
+    nested = NestedEstimate(0.45, 0.01, ("L2", "L1", "L2", "L2", "L2"), (0.01,) * 5, 120.0)
     said = make_comparison(nested=nested).verdict()
     assert "Report 0.4500 (se 0.0100), the nested estimate" in said
     assert "repeated inside each fold in 2 min, and was L2 in 4 and L1 in 1 of 5 folds." in said
 
 
 def test_a_nested_estimate_with_a_diverged_choice_is_not_known():
-    nested = Nested(math.nan, math.nan, ("L2", "diverged"), (0.01, math.nan), 1.0)
+    nested = NestedEstimate(math.nan, math.nan, ("L2", "diverged"), (0.01, math.nan), 1.0)
     assert "The nested estimate is not known: a choice diverged." in make_comparison(nested=nested).verdict()
 
 
 def test_the_most_zeros_of_the_ties_are_named():
-    facts = {"L1": Deployed(zeros=100, zero_units=3, zero_inputs=2), "none": Deployed()}
+    facts = {"L1": ModelFacts(zeros=100, zero_units=3, zero_inputs=2), "none": ModelFacts()}
     said = make_comparison(make_paths(wiggle=0.1), facts=facts).verdict()
     assert "L1 sets 100 of 8,832 penalised weights to exactly 0, the most of these" in said
     assert "3 units and 2 inputs can be removed" in said
 
 
 def test_the_zeros_of_a_model_that_is_clearly_worse_are_not_named():
-    said = make_comparison(facts={"early stopping": Deployed(zeros=100)}).verdict()
+    said = make_comparison(facts={"early stopping": ModelFacts(zeros=100)}).verdict()
     assert "to exactly 0" not in said
 
 
@@ -199,7 +199,7 @@ def test_nothing_is_compared_if_every_model_diverged():
 
 
 def test_paths_that_kept_another_epoch_have_no_early_stopping():
-    names = [entry.name for entry in entries_of(make_paths(), stops=False)]
+    names = [entry.name for entry in make_entries(make_paths(), stops_early=False)]
     assert names == ["none", "L2", "L1"]
 
 

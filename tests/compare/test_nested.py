@@ -8,8 +8,8 @@ import pytest
 from sklearn.model_selection import GroupKFold, TimeSeriesSplit
 
 import shrinkage as sh
-from shrinkage._compare._nested import nested_loss, split_inside
-from shrinkage._problem._prepare import prepare
+from shrinkage._compare._nested import estimate_nested_loss, split_inside
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from tests.compare.made import make_paths
 from tests.compare.test_compare import X, Y, compare, network
@@ -17,7 +17,7 @@ from tests.compare.test_compare import X, Y, compare, network
 
 def _inside(**arguments):
     request = Request(network(), X, Y, penalty=sh.L2(), epochs=2, **arguments)
-    return split_inside(request), prepare(request).folds
+    return split_inside(request), prepare_problem(request).folds
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_loss_is_that_of_the_inner_choice_on_the_outer_fold():
         return replace(path, cv_loss=worse)
 
     inside: Any = range(5)
-    found = nested_loss(paths, inside, fit_inside)
+    found = estimate_nested_loss(paths, inside, fit_inside)
     expected = [paths[name].cv_loss[fold, 1, 2] for fold, name in enumerate(names)]
     assert found.choices == tuple(names) and found.lams == (0.01,) * 5
     assert found.loss == pytest.approx(np.average(expected, weights=some.fold_weight))

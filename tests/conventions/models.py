@@ -10,8 +10,8 @@ import numpy as np
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._data._data import batch_rows
-from shrinkage._problem._prepare import prepare
+from shrinkage._data._data import select_batch_rows
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._problem import Problem
 from shrinkage._problem._request import Request
 
@@ -67,7 +67,7 @@ def slopes(w: np.ndarray = W0, b: np.ndarray = B0) -> tuple[np.ndarray, np.ndarr
 
 def prepared(model: keras.Model, x: np.ndarray = X, y: Any = Y, **options: Any) -> Problem:
     """Return what `fit` is about to train, with its own defaults."""
-    return prepare(Request(model, x, y, **{"penalty": sh.L2(), "epochs": 1, "init": "keep", **options}))
+    return prepare_problem(Request(model, x, y, **{"penalty": sh.L2(), "epochs": 1, "init": "keep", **options}))
 
 
 def classifier(n_classes: int = 3) -> keras.Model:
@@ -116,4 +116,4 @@ def one_step(name: str, penalty: Any, how: Any = None, momentum: float = 0.0, la
 
 
 def batches(epoch: int, **options: Any) -> np.ndarray:
-    return batch_rows(np.arange(10, 20), seed=0, fold=0, epoch=epoch, steps=3, batch_size=4, **options)
+    return select_batch_rows(np.arange(10, 20), seed=0, fold=0, epoch=epoch, steps=3, batch_size=4, **options)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from shrinkage._cv._choice import choose
+from shrinkage._cv._choice import choose_strengths
 from shrinkage._cv._statistics import summarise
 from tests.conventions.models import CLASSES, ETA, N, X, Y, classifier, fit, folds, line, prepared, ridge
 
@@ -19,10 +19,10 @@ def test_the_curve_picks_the_epoch():
 
 
 def test_min_and_1se():
-    index_min, index_1se = choose([0.9, 0.45, 0.4, 0.4, 0.6], [0.1] * 5)
+    index_min, index_1se = choose_strengths([0.9, 0.45, 0.4, 0.4, 0.6], [0.1] * 5)
     assert (index_min, index_1se) == (2, 1)
     path = folds()
-    assert (path.lam_min, path.lam_1se) == tuple(path.lams[list(choose(path.mean, path.se))])
+    assert (path.lam_min, path.lam_1se) == tuple(path.lams[list(choose_strengths(path.mean, path.se))])
 
 
 def test_mean_and_standard_error():

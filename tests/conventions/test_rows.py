@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._data._data import batches_of
+from shrinkage._data._data import size_batches
 from tests.conventions.models import (
     B0,
     CLASSES,
@@ -119,7 +119,7 @@ def test_steps_and_batches_are_of_each_fold():
     path = fit(line(keras.optimizers.SGD(ETA)), cv=3, batch_size=27)  # of 26 or 27 training rows
     assert sorted(len(rows) for rows in path.folds.train) == [26, 27, 27]
     check_full_steps(path)
-    assert [batches_of(n, 10) for n in (9, 14, 16, 40)] == [(1, 9), (1, 10), (2, 10), (4, 10)]
+    assert [size_batches(n, 10) for n in (9, 14, 16, 40)] == [(1, 9), (1, 10), (2, 10), (4, 10)]
 
 
 def check_full_steps(path: sh.Path) -> None:

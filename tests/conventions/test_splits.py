@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.model_selection import TimeSeriesSplit
 
 import shrinkage as sh
-from shrinkage._cv._folds import scored_training_rows
+from shrinkage._cv._folds import select_scored_rows
 from shrinkage._cv._subsets import cut_folds
 from tests.conventions.models import B0, ETA, RNG, W0, N, X, Y, fit, line, prepared
 
@@ -81,7 +81,7 @@ def test_training_loss_is_of_rows_of_the_fold():
         assert {*rows} <= {*train} and len(rows) == min(len(train), len(held_out)) == 10
     path = fit(line(keras.optimizers.SGD(1e-12)), cv=TimeSeriesSplit(3), batch_size=10)
     squares = np.square(X @ W0 + B0 - Y[:, None])[:, 0]
-    scored = scored_training_rows(path.folds, np.ones(N), seed=0)
+    scored = select_scored_rows(path.folds, np.ones(N), seed=0)
     for loss, rows in zip(path.train_loss[:, 0, 0], scored, strict=True):
         assert loss == pytest.approx(squares[rows].mean(), rel=1e-5)
 

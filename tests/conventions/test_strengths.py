@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._cv._strengths import extension
+from shrinkage._cv._strengths import find_extension
 from tests.conventions.models import (
     B0,
     CLASSES,
@@ -116,16 +116,16 @@ def test_the_automatic_grid_of_a_decay():
 
 def test_the_automatic_grid_grows():
     lams, falling = np.array([1.0, 0.1, 0.0]), np.array([0.1, 0.2, 0.3])
-    more = extension(lams, falling, decades_up=2, decades_down=0)
+    more = find_extension(lams, falling, decades_up=2, decades_down=0)
     assert more is not None and more[0] == pytest.approx(10.0)
-    assert extension(lams, falling, decades_up=3, decades_down=0) is None
-    smallest = extension(lams, np.array([0.3, 0.1, 0.2]), decades_up=0, decades_down=2)
+    assert find_extension(lams, falling, decades_up=3, decades_down=0) is None
+    smallest = find_extension(lams, np.array([0.3, 0.1, 0.2]), decades_up=0, decades_down=2)
     assert smallest is not None and smallest[-1] == pytest.approx(0.01)
-    assert extension(lams, np.array([0.3, 0.1, 0.1]), decades_up=0, decades_down=0) is None
+    assert find_extension(lams, np.array([0.3, 0.1, 0.1]), decades_up=0, decades_down=0) is None
     unlike, alike = np.array([np.nan, 0.4, 0.2]), np.array([np.nan, 0.201, 0.2])
-    assert extension(lams, unlike, decades_up=0, decades_down=0) is not None  # strengths above 0 diverged
-    assert extension(lams, alike, decades_up=0, decades_down=0) is None
+    assert find_extension(lams, unlike, decades_up=0, decades_down=0) is not None  # strengths above 0 diverged
+    assert find_extension(lams, alike, decades_up=0, decades_down=0) is None
     no_nan = np.array([0.5, 0.4, 0.2])
-    assert extension(lams, no_nan, decades_up=0, decades_down=0) is None
-    assert extension(lams, no_nan, decades_up=0, decades_down=0, is_far_from_unit=True) is not None
+    assert find_extension(lams, no_nan, decades_up=0, decades_down=0) is None
+    assert find_extension(lams, no_nan, decades_up=0, decades_down=0, is_far_from_unit=True) is not None
     assert prepared(line("sgd")).grid.lam_max == np.inf and prepared(line("sgd"), lams=[1.0]).grid.lam_max is None

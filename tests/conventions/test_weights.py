@@ -112,4 +112,4 @@ def test_a_second_penalty_is_refused():
 def test_the_models_own_regularizer_is_taken_over():
     problem = prepared(line("sgd", kernel_regularizer=keras.regularizers.L2(0.01)), penalty="model")
     assert (problem.training.penalty, problem.lam_model) == (sh.L2(), 0.02) and 0.02 in problem.lams
-    assert problem.training.template.model(problem.training.template.source_values()).losses == []
+    assert problem.training.template.make_model(problem.training.template.get_source_values()).losses == []

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shrinkage._cv._folds import Folds, given_folds, scored_training_rows
+from shrinkage._cv._folds import Folds, make_validation_folds, select_scored_rows
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._cv._splits import make_folds
 
@@ -90,12 +90,12 @@ def test_the_seed_decides_the_split(cv, classes):
 
 def test_the_hash_sees_where_one_fold_ends():
     rows = np.arange(4)
-    one, other = (Folds(RowSets.of([rows[:k]], 4), RowSets.of([rows[k:]], 4), 4, "given") for k in (1, 2))
+    one, other = (Folds(RowSets.from_rows([rows[:k]], 4), RowSets.from_rows([rows[k:]], 4), 4, "given") for k in (1, 2))
     assert one.hash != other.hash
 
 
 def test_given_folds():
-    folds = given_folds(3, 2)
+    folds = make_validation_folds(3, 2)
     _check_rows(folds)
     assert folds.kind == "given" and folds.held_out[0].tolist() == [3, 4] and folds.n_rows == 5
 
@@ -113,8 +113,8 @@ def test_a_wrong_cv_is_an_error(cv):
         (lambda: make_folds(1, 0.5), "leaves 0 to train on"),
         (lambda: make_folds(5, 0.99), "leaves 0 to train on and holds out 5"),
         (lambda: make_folds(5, 2, classes=np.zeros(4)), r"shape \(5,\), and has shape \(4,\)"),
-        (lambda: given_folds(0, 3), "training data has no rows"),
-        (lambda: given_folds(3, 0), "validation data has no rows"),
+        (lambda: make_validation_folds(0, 3), "training data has no rows"),
+        (lambda: make_validation_folds(3, 0), "validation data has no rows"),
     ],
 )
 def test_impossible_splits_are_errors(call, message):
@@ -131,7 +131,7 @@ def test_numpy_numbers_are_numbers():
 def test_training_loss_is_of_as_many_rows_of_each_fold_as_are_held_out(n, cv, seed):
     assume(n >= cv if isinstance(cv, int) else np.ceil(cv * n) < n)
     folds = make_folds(n, cv, seed=seed)
-    scored = scored_training_rows(folds, np.ones(n), seed)
+    scored = select_scored_rows(folds, np.ones(n), seed)
     for rows, train, held_out in zip(scored, folds.train, folds.held_out, strict=True):
         assert np.isin(rows, train).all() and np.all(np.diff(rows) > 0)
         assert abs(len(rows) - min(len(train), len(held_out))) <= 1
@@ -141,6 +141,6 @@ def test_training_loss_is_of_as_many_rows_of_each_fold_as_are_held_out(n, cv, se
 
 def test_training_loss_of_one_fold_is_of_rows_with_a_weight():
     folds, weight = make_folds(20, 0.5), np.arange(20) % 2
-    (rows,) = scored_training_rows(folds, weight, seed=0)
+    (rows,) = select_scored_rows(folds, weight, seed=0)
     counted = [weight[part[0]].sum() for part in (folds.train, folds.held_out)]
     assert len(rows) == min(counted) and (weight[rows] == 1).all()

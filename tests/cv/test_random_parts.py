@@ -6,7 +6,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
-from shrinkage._cv._random_parts import hold_out_part, k_fold_parts, stratified_hold_out_part, stratified_parts
+from shrinkage._cv._random_parts import (
+    make_hold_out_part,
+    make_k_fold_parts,
+    make_stratified_hold_out_part,
+    make_stratified_parts,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -23,7 +28,7 @@ def classes(draw: st.DrawFn) -> np.ndarray:
 @given(st.integers(2, 600), st.integers(2, 9), SEEDS)
 def test_k_folds(n_rows, k, seed):
     assume(n_rows >= k)
-    parts = k_fold_parts(n_rows, k, seed)
+    parts = make_k_fold_parts(n_rows, k, seed)
     for f, (_, held_out) in enumerate(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows))):
         np.testing.assert_array_equal(np.flatnonzero(parts == f), held_out)
 
@@ -32,7 +37,7 @@ def test_k_folds(n_rows, k, seed):
 @given(classes(), st.integers(2, 9), SEEDS)
 def test_stratified_folds(labels, k, seed):
     assume(np.unique(labels, return_counts=True)[1].max() >= k)
-    parts = stratified_parts(labels, k, seed)
+    parts = make_stratified_parts(labels, k, seed)
     splits = StratifiedKFold(k, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels)
     for f, (_, held_out) in enumerate(splits):
         np.testing.assert_array_equal(np.flatnonzero(parts == f), held_out)
@@ -42,7 +47,7 @@ def test_stratified_folds(labels, k, seed):
 def test_a_hold_out(n_rows, share, seed):
     size = max(1, int(share * (n_rows - 1)))
     ((_, held_out),) = ShuffleSplit(1, test_size=size, random_state=seed).split(np.zeros(n_rows))
-    np.testing.assert_array_equal(np.flatnonzero(hold_out_part(n_rows, size, seed)), np.sort(held_out))
+    np.testing.assert_array_equal(np.flatnonzero(make_hold_out_part(n_rows, size, seed)), np.sort(held_out))
 
 
 @given(classes(), st.floats(0, 1), SEEDS)
@@ -52,6 +57,6 @@ def test_a_stratified_hold_out(labels, share, seed):
     assume(sizes.min() >= 2 and len(sizes) <= min(n_held_out, len(labels) - n_held_out))
     splitter = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
     ((_, held_out),) = splitter.split(np.zeros(len(labels)), labels)
-    found = stratified_hold_out_part(labels, n_held_out, seed)
+    found = make_stratified_hold_out_part(labels, n_held_out, seed)
     np.testing.assert_array_equal(np.flatnonzero(found), np.sort(held_out))
     assert found.sum() == n_held_out

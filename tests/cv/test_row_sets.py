@@ -18,7 +18,7 @@ from shrinkage._cv._row_sets import RowSets
 )
 def test_row_sets_equal_sets_of_numbers(case):
     n_rows, sets = case
-    found = RowSets.of([sorted(rows) for rows in sets], n_rows)
+    found = RowSets.from_rows([sorted(rows) for rows in sets], n_rows)
     assert len(found) == len(sets) and [set(rows.tolist()) for rows in found] == sets
     assert all((np.diff(rows) > 0).all() and rows.dtype == np.int64 and not rows.flags.writeable for rows in found)
     assert found.sizes.tolist() == [len(rows) for rows in sets]
@@ -35,13 +35,13 @@ def test_parts_of_rows_equal_the_whole(monkeypatch):
     monkeypatch.setattr(_row_sets, "_PART", 16)
     random = np.random.default_rng(0)
     masks = random.uniform(size=(3, 61)) < [[0.0], [0.2], [0.9]]
-    sets = RowSets.of(masks, 61)
+    sets = RowSets.from_rows(masks, 61)
     joined = np.zeros_like(masks)
-    for part, inside in sets.parts():
+    for part, inside in sets.iterate_parts():
         joined[:, part] = inside
     np.testing.assert_array_equal(joined, masks)
     np.testing.assert_array_equal(sets.mask(2), masks[2])
-    np.testing.assert_array_equal(sets.in_union(np.arange(0, sets.union_size, 7)), sets.union[::7])
+    np.testing.assert_array_equal(sets.select_from_union(np.arange(0, sets.union_size, 7)), sets.union[::7])
     assert sets.have_any_of(masks[1]).tolist() == [False, True, bool((masks[1] & masks[2]).any())]
     assert sets.have_any_of(~masks[1] & ~masks[2]).tolist() == [False, False, False]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import sklearn.model_selection as sk
 
-from shrinkage._cv._folds import given_folds
+from shrinkage._cv._folds import make_validation_folds
 from shrinkage._cv._given import read_folds
-from shrinkage._cv._series import TimeSeriesSplit, is_series, time_of_rows
+from shrinkage._cv._series import TimeSeriesSplit, is_series, rank_rows_by_time
 from shrinkage._cv._splits import make_folds
 
 N = 60
@@ -29,7 +29,7 @@ OTHERS = {
     "repeated hold-outs": make_folds(N, 0.3, repeats=4, seed=0),
     "in blocks": read_folds(sk.KFold(4), N, None),
     "some rows only train": read_folds(np.repeat([-1, 0, 1], N // 3), N, None),
-    "validation data": given_folds(40, 20),
+    "validation data": make_validation_folds(40, 20),
     "one pair": read_folds(BY_DAY[:1], N, None),
     "the same rows held out": read_folds([(np.arange(n), np.arange(40, 60)) for n in (30, 40)], N, None),
 }  # fmt: skip
@@ -38,7 +38,7 @@ OTHERS = {
 @pytest.mark.parametrize("name", SERIES)
 def test_a_series_trains_on_earlier_rows(name):
     folds = read_folds(SERIES[name], N, None)
-    time = time_of_rows(folds, SERIES[name])
+    time = rank_rows_by_time(folds, SERIES[name])
     assert is_series(folds) and time is not None
     assert sorted(time) == list(range(N))
     for train, held_out in zip(folds.train, folds.held_out, strict=True):
@@ -47,7 +47,7 @@ def test_a_series_trains_on_earlier_rows(name):
 
 def test_rows_of_a_series_are_in_the_order_of_their_numbers_unless_the_split_has_another():
     for name, cv in SERIES.items():
-        time = time_of_rows(read_folds(cv, N, None), cv)
+        time = rank_rows_by_time(read_folds(cv, N, None), cv)
         assert time is not None
         trained = read_folds(cv, N, None).train.union
         expected = np.argsort(ORDER)[trained] if name == "not sorted" else trained
@@ -56,7 +56,7 @@ def test_rows_of_a_series_are_in_the_order_of_their_numbers_unless_the_split_has
 
 def test_rows_of_a_series_in_another_order_are_later_if_a_later_fold_trains_on_them_first():
     pairs = [(ORDER[train], ORDER[held_out]) for train, held_out in BY_DAY]
-    time = time_of_rows(read_folds(pairs, N, None), pairs)
+    time = rank_rows_by_time(read_folds(pairs, N, None), pairs)
     assert time is not None
     day = np.clip(np.argsort(ORDER) // 6, 1, 8)  # the first fold trains on two days, and none on the last two
     assert (np.diff(day[np.argsort(time)]) >= 0).all()
@@ -64,4 +64,4 @@ def test_rows_of_a_series_in_another_order_are_later_if_a_later_fold_trains_on_t
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_no_other_split_is_a_series(name):
-    assert not is_series(OTHERS[name]) and time_of_rows(OTHERS[name], 5) is None
+    assert not is_series(OTHERS[name]) and rank_rows_by_time(OTHERS[name], 5) is None

@@ -8,7 +8,7 @@ import sklearn.model_selection as sk
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shrinkage._cv._folds import Folds, scored_training_rows, with_rows_that_do_not_count
+from shrinkage._cv._folds import Folds, add_zero_weight_rows, select_scored_rows
 from shrinkage._cv._given import read_folds
 from shrinkage._cv._labels import spread_labels
 from shrinkage._cv._splits import make_folds
@@ -79,7 +79,7 @@ def test_rows_that_do_not_count_stay_with_their_group(cv):
     weight[GROUPS == 4] = 0  # a group of which no row counts
     counts = weight > 0
     folds = make_folds(int(counts.sum()), cv, groups=GROUPS[counts], repeats=2, seed=SEED)
-    whole = with_rows_that_do_not_count(folds, weight, SEED, GROUPS)
+    whole = add_zero_weight_rows(folds, weight, SEED, GROUPS)
     assert len(whole.train) == len(folds.train) == 2 * whole.per_repeat and whole.repeats == 2
     for few, train, held_out in zip(folds.held_out, whole.train, whole.held_out, strict=True):
         assert not np.intersect1d(GROUPS[train], GROUPS[held_out]).size
@@ -144,7 +144,7 @@ def test_the_first_repeat_is_the_split_without_repeats(cv, labels):
     held_out = {tuple(rows.tolist()) for rows in thrice.held_out}
     assert len(held_out) == 3 * k  # every repeat is another
     weight = np.random.default_rng(3).integers(3, size=N)
-    scored = [scored_training_rows(folds, weight, SEED) for folds in (once, thrice)]
+    scored = [select_scored_rows(folds, weight, SEED) for folds in (once, thrice)]
     assert all(np.array_equal(a, b) for a, b in zip(scored[0], scored[1], strict=False))
 
 
@@ -190,7 +190,7 @@ def test_a_splitter_splits_as_it_does(splitter, paired):
     assert_pairs(folds, splitter.split(np.zeros(N), CLASSES, groups))
     assert folds.kind == type(splitter).__name__ and folds.repeats == 1
     assert (folds.next_folds is not None) == paired
-    scored = scored_training_rows(folds, np.ones(N), SEED)
+    scored = select_scored_rows(folds, np.ones(N), SEED)
     for rows, train, held_out in zip(scored, folds.train, folds.held_out, strict=True):
         assert np.isin(rows, train).all() and len(np.unique(rows)) == len(rows) > 0
         if not paired:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shrinkage._cv._folds import given_folds, to_folds
+from shrinkage._cv._folds import make_validation_folds, to_folds
 from shrinkage._cv._series import TimeSeriesSplit
 from shrinkage._cv._splits import make_folds
-from shrinkage._cv._subsets import SHARES, cut_folds, too_small
+from shrinkage._cv._subsets import SHARES, cut_folds, describe_small_subset
 
 
 def made(n_rows, cv, kind, repeats, seed):
@@ -67,7 +67,7 @@ def test_a_part_has_its_share_of_every_class(n_rows, seed):
 
 
 def test_another_seed_and_another_fold_have_other_rows():
-    folds = given_folds(80, 20)
+    folds = make_validation_folds(80, 20)
     first, other = (cut_folds(folds, seed=seed)[-1].train[0].tolist() for seed in (0, 1))
     assert first != other
     twice = make_folds(80, 2, seed=0)
@@ -110,24 +110,30 @@ ALL = [np.ones(200, bool)]
 
 
 def test_a_part_that_is_too_small_is_known():
-    folds = given_folds(100, 100)
+    folds = make_validation_folds(100, 100)
     half = cut_folds(folds, seed=0)[-1]
     left_out = np.arange(200) == np.setdiff1d(folds.train[0], half.train[0])[0]  # a row that the half does not have
-    assert too_small(half, folds, None, ALL) == ""
+    assert describe_small_subset(half, folds, None, ALL) == ""
     few = np.isin(np.arange(200), half.train[0][:9])
-    assert too_small(half, folds, None, [*ALL, few]) == "9 rows of weight above 0 in fold 1, of 10 that are needed"
+    assert (
+        describe_small_subset(half, folds, None, [*ALL, few])
+        == "9 rows of weight above 0 in fold 1, of 10 that are needed"
+    )
     series = to_folds(TimeSeriesSplit(4, np.arange(60)).split(), 60, "TimeSeriesSplit")
     first = cut_folds(series, seed=0, time=np.arange(60))[-1]
-    assert too_small(first, series, None, [np.ones(60, bool)]) == "6 rows in fold 1, of 10 that are needed"
+    assert describe_small_subset(first, series, None, [np.ones(60, bool)]) == "6 rows in fold 1, of 10 that are needed"
     lost = "no row of a class in a fold"
-    assert too_small(half, folds, left_out.astype(int), ALL) == lost  # the only row of a class
-    assert too_small(half, folds, left_out[:, None] * [1, 1], ALL) == lost  # of two labels
-    assert too_small(half, folds, np.stack([~left_out, np.arange(200) % 2], 1), ALL) == ""
+    assert describe_small_subset(half, folds, left_out.astype(int), ALL) == lost  # the only row of a class
+    assert describe_small_subset(half, folds, left_out[:, None] * [1, 1], ALL) == lost  # of two labels
+    assert describe_small_subset(half, folds, np.stack([~left_out, np.arange(200) % 2], 1), ALL) == ""
 
 
 def test_a_part_with_as_many_groups_is_too_small():
-    folds = given_folds(100, 20)
+    folds = make_validation_folds(100, 20)
     groups = np.append(np.zeros(100, int), np.ones(20, int))  # one group to train on, which is never cut
     cuts = cut_folds(folds, groups=groups, seed=0)
     assert [cut.train.sizes.tolist() for cut in cuts] == [[100]] * 3
-    assert too_small(cuts[-1], folds, None, [np.ones(120, bool)]) == "no fewer groups in a fold than with all rows"
+    assert (
+        describe_small_subset(cuts[-1], folds, None, [np.ones(120, bool)])
+        == "no fewer groups in a fold than with all rows"
+    )

@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage._data._data import as_tree, batch_rows, batches_of, join, make_data, random_seeds, scale_weights
-from shrinkage._problem._targets import classes_of
+from shrinkage._data._data import (
+    as_tree,
+    join_validation,
+    make_data,
+    make_random_seeds,
+    scale_weights,
+    select_batch_rows,
+    size_batches,
+)
+from shrinkage._problem._targets import as_classes
 
 STREAMS = st.fixed_dictionaries(
     {
@@ -21,7 +29,7 @@ STREAMS = st.fixed_dictionaries(
 
 
 def epoch_of(number: int, *, n: int, **options: int) -> np.ndarray:
-    return batch_rows(100 + 3 * np.arange(n), epoch=number, **options)  # row numbers of a fold have gaps
+    return select_batch_rows(100 + 3 * np.arange(n), epoch=number, **options)  # row numbers of a fold have gaps
 
 
 @given(STREAMS)
@@ -46,7 +54,7 @@ def test_an_epoch_does_not_need_those_before_it(options, number):
 def test_unequal_folds_have_streams_of_their_own(sizes, batch_size, epochs):
     """A fold takes the steps that its own rows ask for; one with fewer rows than a batch sees all of them in each."""
     for fold, n in enumerate(sizes):
-        steps, size = batches_of(n, batch_size)
+        steps, size = size_batches(n, batch_size)
         assert steps == max(1, round(n / batch_size)) and size == min(n, batch_size)
         options = {"n": n, "fold": fold, "seed": 1, "steps": steps, "batch_size": size}
         stream = np.concatenate([epoch_of(number, **options) for number in range(epochs)])
@@ -65,12 +73,12 @@ def test_streams_differ_by_seed_fold_and_permutation():
 
 @given(st.integers(0, 2**31), st.integers(0, 9), st.integers(0, 99), st.integers(0, 4))
 def test_random_seeds(seed, fold, epoch, count):
-    seeds = random_seeds(seed=seed, fold=fold, epoch=epoch, count=count)
+    seeds = make_random_seeds(seed=seed, fold=fold, epoch=epoch, count=count)
     assert seeds.shape == (count,) and (seeds >= 0).all() and (seeds < 2**31).all()
-    np.testing.assert_array_equal(seeds, random_seeds(seed=seed, fold=fold, epoch=epoch, count=count))
+    np.testing.assert_array_equal(seeds, make_random_seeds(seed=seed, fold=fold, epoch=epoch, count=count))
     if count:
-        assert not np.array_equal(seeds, random_seeds(seed=seed, fold=fold, epoch=epoch + 1, count=count))
-        assert not np.array_equal(seeds, random_seeds(seed=seed, fold=fold + 1, epoch=epoch, count=count))
+        assert not np.array_equal(seeds, make_random_seeds(seed=seed, fold=fold, epoch=epoch + 1, count=count))
+        assert not np.array_equal(seeds, make_random_seeds(seed=seed, fold=fold + 1, epoch=epoch, count=count))
 
 
 def test_arrays_of_many_kinds_are_taken():
@@ -124,7 +132,7 @@ def test_the_worst_three_columns_are_named():
 
 def test_joined_rows_come_last():
     train, validation = (make_data(np.full((n, 2), n), np.full(n, n), None, "float32") for n in (3, 2))
-    both = join(train, validation)
+    both = join_validation(train, validation)
     assert both.n_rows == 5
     np.testing.assert_array_equal(both.y, [3, 3, 3, 2, 2])
     np.testing.assert_array_equal(both.x[:, 1], [3, 3, 3, 2, 2])
@@ -142,7 +150,7 @@ def test_joined_rows_come_last():
     ],
 )
 def test_classes_to_stratify_by(y, expected):
-    found = classes_of(y)
+    found = as_classes(y)
     assert (found is None) if expected is None else found is not None and found.tolist() == expected
 
 

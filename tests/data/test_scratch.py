@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shrinkage._data._scratch import ScratchFolder, folder_for, folder_in, remove_leftovers
+from shrinkage._data._scratch import ScratchFolder, open_temporary_folder, open_temporary_folder_for, remove_leftovers
 
 SCRIPT = """
 import sys, time
@@ -117,7 +117,7 @@ def _let_an_hour_pass(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [folder_in, folder_for, lambda place: folder_for(place / "new")],
+    [open_temporary_folder, open_temporary_folder_for, lambda place: open_temporary_folder_for(place / "new")],
     ids=["in a folder", "for a folder", "for a new folder"],
 )
 def test_a_folder_beside_a_target_removes_what_a_kill_left_an_hour_ago(make, tmp_path):
@@ -135,7 +135,7 @@ def test_a_folder_beside_a_target_removes_what_a_kill_left_an_hour_ago(make, tmp
 
 def test_a_file_has_no_folder_in_it(tmp_path):
     (tmp_path / "file").write_bytes(b"content")
-    with pytest.raises(NotADirectoryError), folder_in(tmp_path / "file"):
+    with pytest.raises(NotADirectoryError), open_temporary_folder(tmp_path / "file"):
         pass
 
 

@@ -36,7 +36,7 @@ def test_blocks_hold_each_row_once_in_its_section(n_rows, n_sections, n_blocks, 
         patch.setattr(_spool, "_BUCKETS", 5)
         spool = written(n_rows, sections)
     found = []
-    for records in spool.blocks(range(n_blocks), n_blocks, list):
+    for records in spool.read_blocks(range(n_blocks), n_blocks, list):
         assert len(records) == len(spool.sizes)
         for section, part in enumerate(records):
             found.append(part["0"])
@@ -62,8 +62,12 @@ def test_the_same_seed_gives_the_same_order():
 
 def test_blocks_are_read_in_the_order_given():
     spool = written(300, np.arange(300) % 3)
-    in_order = [block.tolist() for block in spool.blocks(range(3), 3, lambda records: np.concatenate(records)["row"])]
-    found = [block.tolist() for block in spool.blocks([2, 0, 1], 3, lambda records: np.concatenate(records)["row"])]
+    in_order = [
+        block.tolist() for block in spool.read_blocks(range(3), 3, lambda records: np.concatenate(records)["row"])
+    ]
+    found = [
+        block.tolist() for block in spool.read_blocks([2, 0, 1], 3, lambda records: np.concatenate(records)["row"])
+    ]
     assert found == [in_order[2], in_order[0], in_order[1]] and found[0] != found[1]
     assert len(in_order[0]) == 99  # a third of 100 rows of each section
 

@@ -12,7 +12,7 @@ import pytest
 import shrinkage
 from shrinkage._data._arrays import as_array
 from shrinkage._data._data import as_tree
-from shrinkage._data._tables import columns_of_inputs
+from shrinkage._data._tables import split_table_columns
 
 VALUES = {"size": [0.5, 1.5, 2.5], "rooms": [1, 2, 3], "garden": [True, False, True]}
 LIBRARIES = ["pandas", "polars", "pyarrow"]
@@ -101,7 +101,7 @@ def test_times_are_no_numbers(library, value, alone):
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_columns_of_a_table_are_the_inputs_of_a_model_by_their_names(library):
-    found = columns_of_inputs(table(library, VALUES), ["rooms", "garden", "size"])
+    found = split_table_columns(table(library, VALUES), ["rooms", "garden", "size"])
     assert list(found) == ["rooms", "garden", "size"]
     for name, values in found.items():
         assert as_array(name, values, "float32").tolist() == VALUES[name]
@@ -110,11 +110,11 @@ def test_the_columns_of_a_table_are_the_inputs_of_a_model_by_their_names(library
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_table_must_have_the_columns_of_the_inputs(library):
     with pytest.raises(ValueError, match="inputs, 'rooms', 'age'. Received: a table without 'age'"):
-        columns_of_inputs(table(library, VALUES), ["rooms", "age"])
+        split_table_columns(table(library, VALUES), ["rooms", "age"])
     x = table(library, VALUES)
     with pytest.raises(ValueError, match=r"Received: a table with 'garden' besides. Say x") as caught:
-        columns_of_inputs(x, ["rooms", "size"])
-    assert list(columns_of_inputs(eval(str(caught.value).split("Say ")[1][:-1], {"x": x}), ["rooms", "size"]))
+        split_table_columns(x, ["rooms", "size"])
+    assert list(split_table_columns(eval(str(caught.value).split("Say ")[1][:-1], {"x": x}), ["rooms", "size"]))
 
 
 def several_inputs() -> keras.Model:

@@ -15,13 +15,13 @@ from keras import layers
 from keras.regularizers import L2
 
 import shrinkage as sh
-from shrinkage._attach._attach import attachments
-from shrinkage._doctor._code import argument
+from shrinkage._attach._attach import get_attachments
+from shrinkage._doctor._code import find_regularizer_argument
 from shrinkage._doctor._doctor import CHECKS
 from shrinkage._doctor._report import Report
-from shrinkage._host._layers import sublayers
+from shrinkage._host._layers import list_sublayers
 from shrinkage._weights._kinds import is_of_keras
-from shrinkage._weights._reach import reach
+from shrinkage._weights._reach import find_layer_expression
 from shrinkage._weights._selection import select
 from tests.doctor.zoo import own_steps
 from tests.doctor.zoo.decayed import adamw_and_regularizers, adamw_as_it_comes, excluding_by_layer_names
@@ -55,7 +55,7 @@ def test_it_finds_what_a_model_has_and_the_fix_puts_it_right(code, i):
     model = make()
     found = [finding for finding in sh.doctor(model, **options).findings if finding.code == code]
     assert len(found) == 1 and found[0].about and found[0].sentence and found[0].fix
-    reg = (attachments(model) or [None])[0]
+    reg = (get_attachments(model) or [None])[0]
     names = {"model": model, "reg": reg, "keras": keras, "sh": sh, "callbacks": [], **options}
     names["optimizer"] = own_steps.OUTSIDE
     if "set_dtype_policy" in found[0].fix:  # which is for models that are built later
@@ -247,19 +247,19 @@ def test_layers_in_sets_and_in_private_attributes_are_reached_by_public_code():
     x = keras.Input((4, 6))
     kinds = Sets(), layers.MultiHeadAttention(2, 3), layers.GroupQueryAttention(4, 2, 2)
     model = keras.Model(x, [kind(x) if kind is kinds[0] else kind(x, x) for kind in kinds])
-    for layer in sublayers(model):
-        code = reach(model, layer)
+    for layer in list_sublayers(model):
+        code = find_layer_expression(model, layer)
         assert eval(code, {"model": model}) is layer
         assert not re.search(r"\b_", code.replace("._own", ""))  # which is the user's own
-    assert reach(model, kinds[1].query_dense) == f"model.get_layer({kinds[1].name!r}).query_dense"
+    assert find_layer_expression(model, kinds[1].query_dense) == f"model.get_layer({kinds[1].name!r}).query_dense"
 
 
 def test_every_layer_is_reached_by_public_code():
     model = Holder()
-    for layer in sublayers(model):
-        code = reach(model, layer)
+    for layer in list_sublayers(model):
+        code = find_layer_expression(model, layer)
         assert eval(code, {"model": model}) is layer and not re.search(r"\b_", code)
-    assert reach(model, model.named["a"][0].cell) == "model.named['a'][0].cell"
+    assert find_layer_expression(model, model.named["a"][0].cell) == "model.named['a'][0].cell"
 
 
 DAILY = {"mlp", "nested", "subclassed", "transformer", "bidirectional", "separably_convolved", "shared_layer"}
@@ -281,7 +281,7 @@ def test_every_kind_of_model_is_well_and_is_put_right(name):
     for layer in model._flatten_layers():
         for variable in layer._trainable_variables:
             if id(variable) in kernels and is_of_keras(layer):
-                setattr(layer, argument(layer, variable), L2(0.01))
+                setattr(layer, find_regularizer_argument(layer, variable), L2(0.01))
                 given += 1
     for code in ("regularizer-ignored", "bias-decayed", "coupled-and-decoupled"):
         for finding in sh.doctor(model).findings:

@@ -122,8 +122,10 @@ def test_layers_before_the_head_run_once_for_rows_on_disk(is_full, monkeypatch):
     labels = (TARGETS[:, 0] > 6).astype("float32")
     common: dict[str, Any] = {"penalty": "l2", "solver": "exact", "lams": LAMS, "cv": 3}
     memory = sh.fit(model, ROWS, labels, **common)
-    called, features = [], _rows.Rows._features
-    monkeypatch.setattr(_rows.Rows, "_features", lambda self, x, f: called.append(len(x)) or features(self, x, f))
+    called, features = [], _rows.ExactRows._compute_features
+    monkeypatch.setattr(
+        _rows.ExactRows, "_compute_features", lambda self, x, f: called.append(len(x)) or features(self, x, f)
+    )
 
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -141,8 +143,8 @@ def test_layers_before_the_head_run_once_for_rows_on_disk(is_full, monkeypatch):
 @pytest.mark.usefixtures("_small")
 def test_folds_share_the_passes_over_rows_on_disk(monkeypatch):
     """More folds need no more passes, and all strengths are solved together: memory holds a block, and not all rows."""
-    read, small = list[int](), _rows.Rows.small_blocks
-    monkeypatch.setattr(_rows.Rows, "small_blocks", lambda self: read.append(1) or small(self))
+    read, small = list[int](), _rows.ExactRows.read_small_blocks
+    monkeypatch.setattr(_rows.ExactRows, "read_small_blocks", lambda self: read.append(1) or small(self))
     labels = (TARGETS[:, 0] > 6).astype("float32")
 
     def passes(folds: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import shrinkage as sh
-from shrinkage._cv._choice import choose_paired
+from shrinkage._cv._choice import choose_paired_strength
 from shrinkage._path._curve import Status
 from shrinkage._plan._probe import Timing
 from shrinkage._search._search import Search
@@ -309,7 +309,7 @@ def test_a_choice_that_diverges_on_all_rows_is_left_out(monkeypatch):
     np.testing.assert_array_equal(path.cv_loss, whole.cv_loss)
     places, left = list[int](), whole.mean.copy()
     for _ in range(3):
-        places.append(choose_paired(left, whole.row_loss))
+        places.append(choose_paired_strength(left, whole.row_loss))
         left[places[-1]] = np.nan
     assert len(set(places)) == 3 and places[0] == whole.index
     assert trained == path.lams[places].tolist() and path.index == places[-1]

@@ -11,12 +11,12 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import TimeSeriesSplit
 
 import shrinkage as sh
-from shrinkage._cohort._initial import initial_values
-from shrinkage._cv._series import time_of_rows
-from shrinkage._cv._statistics import gain, row_gain
+from shrinkage._cohort._initial import make_initial_values
+from shrinkage._cv._series import rank_rows_by_time
+from shrinkage._cv._statistics import estimate_gain, estimate_row_gain
 from shrinkage._cv._subsets import cut_folds
-from shrinkage._data._data import batch_rows
-from shrinkage._problem._prepare import prepare
+from shrinkage._data._data import select_batch_rows
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from tests.daily import some_every_day
 from tests.fit.fitting import arrays, fit, line, small_blocks
@@ -57,7 +57,7 @@ def test_a_point_is_a_call_of_fit_on_its_rows(name):
     learned = path.learning_curve
     assert learned is not None and len(learned.rows) >= 3
     groups = GROUPS if "groups" in options else None
-    time = time_of_rows(path.folds, options.get("cv"))
+    time = rank_rows_by_time(path.folds, options.get("cv"))
     cuts = cut_folds(path.folds, groups=groups, seed=0, time=time)[1 - len(learned.rows) :]
     left_out = {"cv", "groups", "repeats", "learning_curve"}
     rest = {name: value for name, value in options.items() if name not in left_out}
@@ -95,9 +95,11 @@ def test_a_point_is_plain_keras():
     path = sh.fit(line(), X, TARGET, learning_curve=True, **given)
     learned, fold, point = path.learning_curve, 1, -2
     assert learned is not None and learned.lams.tolist() == [0.3, 0.0]
-    training = prepare(Request(line(), X, TARGET, penalty=sh.L2(), lams=[0.3], cv=3, epochs=3, batch_size=8)).training
+    training = prepare_problem(
+        Request(line(), X, TARGET, penalty=sh.L2(), lams=[0.3], cv=3, epochs=3, batch_size=8)
+    ).training
     half = cut_folds(path.folds, seed=0)[-1].train[fold]
-    first = initial_values(training.template, training.data, [half], [fold], seed=0, init="fresh")[0]
+    first = make_initial_values(training.template, training.data, [half], [fold], seed=0, init="fresh")[0]
     model = keras.Sequential(
         [keras.Input((6,)), layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.3 * N / len(half) / 2))]
     )
@@ -105,7 +107,7 @@ def test_a_point_is_plain_keras():
     model.set_weights([value[0] for value in first])
     held_out, steps = path.folds.held_out[fold], round(len(half) / 8)
     for epoch in range(3):
-        for batch in batch_rows(half, seed=0, fold=fold, epoch=epoch, steps=steps, batch_size=8):
+        for batch in select_batch_rows(half, seed=0, fold=fold, epoch=epoch, steps=steps, batch_size=8):
             model.train_on_batch(X[batch].astype("float32"), TARGET[batch].astype("float32"))
         error = model.predict(X[held_out], verbose=0)[:, 0] - TARGET[held_out]
         assert learned.cv_loss[point, fold, 0, epoch] == pytest.approx(np.mean(error**2), rel=1e-5)
@@ -130,7 +132,7 @@ def test_falls_are_paired_differences_of_the_folds():
     for point in range(len(learned.rows) - 1):
         for s in range(2):
             fewer, more = learned.fold_loss[point, :, s], learned.fold_loss[point + 1, :, s]
-            by_hand = gain(fewer, more, path.fold_weight, n_train, n_test)
+            by_hand = estimate_gain(fewer, more, path.fold_weight, n_train, n_test)
             expected = [learned.mean[point, s] - learned.mean[point + 1, s], by_hand.low, by_hand.high]
             np.testing.assert_allclose(learned.falls[point, s], expected, rtol=1e-12)
     fall = learned.fall
@@ -146,7 +148,7 @@ def test_falls_of_a_single_split_are_over_its_rows():
     (cut,) = cut_folds(path.folds, seed=0)[-1:]
     alone = fit(line(), np.concatenate([x, X[90:]]), TARGET, cv=[(cut.train[0], cut.held_out[0])], **given)
     index = path.index
-    by_hand = row_gain(alone.row_loss[:, index], path.row_loss[:, index])
+    by_hand = estimate_row_gain(alone.row_loss[:, index], path.row_loss[:, index])
     expected = [by_hand.mean, by_hand.low, by_hand.high]
     np.testing.assert_allclose(learned.falls[-1, 0], expected, atol=1e-5)  # the chunks differ
 

@@ -9,7 +9,7 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._messages._note import PYTHON
-from shrinkage._path._outputs import path_page
+from shrinkage._path._outputs import make_path_page
 
 ROWS = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
 TARGETS = ROWS @ np.array([1.0, -2.0, 0.0], "float32")
@@ -32,7 +32,7 @@ def model() -> keras.Model:
 )
 def test_the_call_of_a_report_repeats_the_path(options):
     path = sh.fit(model(), ROWS, TARGETS, lams=[0.1, 0.01], epochs=3, **options)
-    code = re.findall(r"<pre><code>(.*?)</code>", path_page(path, PYTHON), re.DOTALL)[0]
+    code = re.findall(r"<pre><code>(.*?)</code>", make_path_page(path, PYTHON), re.DOTALL)[0]
     again = eval(html.unescape(code), {"sh": sh, "model": model(), "x": ROWS, "y": TARGETS, "path": path})
     np.testing.assert_array_equal(again.cv_loss, path.cv_loss)
     assert np.isfinite(path.cv_loss).all() and again.lam == path.lam and again.folds.hash == path.folds.hash

@@ -15,7 +15,7 @@ from scipy import stats
 
 import shrinkage as sh
 from shrinkage._plan._runner import Runner
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 
 N = 24
@@ -82,14 +82,16 @@ def test_each_row_trains_and_is_scored_in_its_own_folds(split, weighted):
     arguments: dict[str, Any] = {"penalty": "l2", "lams": [0.0], "epochs": 1, "batch_size": 1, "sample_weight": weight}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        problem = prepare(Request(model, np.eye(N, dtype="float32"), np.ones((N, 1), "float32"), **arguments | numbers))
+        problem = prepare_problem(
+            Request(model, np.eye(N, dtype="float32"), np.ones((N, 1), "float32"), **arguments | numbers)
+        )
     folds = problem.folds
-    cohort = Runner(problem, {"rules": True, "xla": False}).cohort(1)
+    cohort = Runner(problem, {"rules": True, "xla": False}).make_cohort(1)
     cohort.start(np.zeros((len(folds.train), 1)))
     cohort.train_epoch(0)
     counts = problem.training.data.weight > 0
     for f, (train, held_out) in enumerate(zip(folds.train, folds.held_out, strict=True)):
-        (kernel,) = cohort.values(f, 0)
+        (kernel,) = cohort.get_values(f, 0)
         assert set(np.flatnonzero(kernel)) == set(train[counts[train]])  # an epoch uses each row once
         assert not np.intersect1d(train, held_out).size
     scored = cohort.evaluate()
@@ -116,7 +118,7 @@ def test_losses_and_predictions_of_a_row_are_averaged_over_its_folds(split):
     predictions, losses, times = np.zeros(N), np.zeros(N), np.zeros(N)
     weight = (np.arange(N) + 1.0) / np.mean(np.arange(N) + 1.0)
     for f, held_out in enumerate(folds.held_out):
-        kernel = path.template.fresh_values((0, f))[0].astype(float)
+        kernel = path.template.make_fresh_values((0, f))[0].astype(float)
         found = (X @ kernel)[:, 0]
         loss = (found - Y[:, 0]) ** 2
         predictions[held_out] += found[held_out]

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from tests.stream_memory import BATCH, BATCHES, LIMIT
 
@@ -25,7 +25,7 @@ WEIGHT = (RNG.uniform(size=len(X)) * (RNG.uniform(size=len(X)) > 0.1)).astype("f
 
 
 def peak_and_kept(n_times: int, parts: tuple[np.ndarray, ...], options: dict[str, Any]) -> tuple[int, int]:
-    """The bytes of arrays at the peak of `prepare`, and in the problem."""
+    """The bytes of arrays at the peak of `prepare_problem`, and in the problem."""
     labels = parts[1] is LABELS
     model = keras.Sequential([keras.Input((2,)), layers.Dense(3 if labels else 1, "softmax" if labels else None)])
     model.compile("sgd", "sparse_categorical_crossentropy" if labels else "mse")
@@ -33,11 +33,11 @@ def peak_and_kept(n_times: int, parts: tuple[np.ndarray, ...], options: dict[str
     request = Request(model, dataset, penalty="l2", lams=[1e-4], epochs=1, batch_size=64, max_memory=4e6, **options)
     tracemalloc.start()
     try:
-        problem = prepare(request)
+        problem = prepare_problem(request)
         kept, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert problem.stored is not None and problem.n_rows == n_times * len(X)
+    assert problem.stored_rows is not None and problem.n_rows == n_times * len(X)
     return peak, kept
 
 

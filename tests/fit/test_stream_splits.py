@@ -13,7 +13,7 @@ import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._stream import StreamCohort
 from shrinkage._plan._runner import Runner
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from tests.daily import some_every_day
 from tests.fit.fitting import small_blocks
@@ -139,8 +139,8 @@ def cohorts(split: str, source: str) -> tuple[Any, StreamCohort, StreamCohort]:
     kind, options = SPLITS[split]
     options: dict[str, Any] = OPTIONS | {"batch_size": BATCH} | options
     request = Request(network(kind), dataset(kind, source), max_memory=MEMORY, **options)
-    runner = Runner(prepare(request), request.plan, request.max_memory)
-    found = runner.cohort(1), runner.cohort_of_all_rows(1)
+    runner = Runner(prepare_problem(request), request.plan, request.max_memory)
+    found = runner.make_cohort(1), runner.make_full_cohort(1)
     assert all(isinstance(each, StreamCohort) for each in found)
     return runner.problem, *found  # type: ignore[return-value]
 
@@ -162,7 +162,7 @@ def record(monkeypatch):
 
     monkeypatch.setattr(Cohort, "_compile", lambda *_: None)
     monkeypatch.setattr(Cohort, "step_on", step_on)
-    monkeypatch.setattr(Cohort, "scores_on", scores_on)
+    monkeypatch.setattr(Cohort, "score_on", scores_on)
     return steps, scores
 
 
@@ -184,8 +184,8 @@ def test_each_row_trains_in_its_folds_equally_often_and_is_scored_in_its_folds(s
             np.testing.assert_array_equal(np.flatnonzero(times), rows)
             # In three epochs a row is used three times, but for the last rows left over, fewer than a batch.
             assert set(times[rows]) <= {2, 3} and (times[rows] == 2).sum() < BATCH
-            assert len(steps[f]) == 3 * problem.stored.n_blocks
-            first, second = steps[f][0], steps[f][problem.stored.n_blocks]
+            assert len(steps[f]) == 3 * problem.stored_rows.n_blocks
+            first, second = steps[f][0], steps[f][problem.stored_rows.n_blocks]
             assert not np.array_equal(np.sort(first), np.sort(second)), "epochs read blocks in another order"
     folds.evaluate()
     for f, held_out in enumerate(expected.held_out):
@@ -193,7 +193,7 @@ def test_each_row_trains_in_its_folds_equally_often_and_is_scored_in_its_folds(s
         trained = np.setdiff1d(np.flatnonzero(scored), held_out)
         np.testing.assert_array_equal(scored[held_out], 1)
         assert np.isin(trained, expected.train[f]).all() and (scored[trained] == 1).all()
-        if problem.stored.n_folds > 1 and expected.next_folds is not None:
+        if problem.stored_rows.n_folds > 1 and expected.next_folds is not None:
             np.testing.assert_array_equal(trained, expected.held_out[expected.next_folds[f]])
         else:
             counts = np.append(WEIGHT > 0, np.full(len(NEW[0]), True))  # rows of weight 0 are not drawn

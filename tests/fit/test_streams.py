@@ -14,9 +14,9 @@ from shrinkage._cohort._stream import StreamCohort
 from shrinkage._data._spool import Spool
 from shrinkage._plan._runner import Runner
 from shrinkage._problem import _stream
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
-from shrinkage.cli._terms import IN_SHELL
+from shrinkage.cli._terms import SHELL_TERMS
 from tests.fit.fitting import small_blocks
 
 N, BATCH, MEMORY = 5003, 32, 4e5  # a quarter of this memory holds 3,500 rows
@@ -52,14 +52,14 @@ def streamed(*parts: Any, model: keras.Model | None = None, **options: Any) -> s
 
 def test_each_row_is_scored_by_its_fold_as_plain_keras_scores_it():
     request = Request(network(), dataset(X, Y, WEIGHT), max_memory=MEMORY, **OPTIONS)
-    runner = Runner(prepare(request), request.plan, request.max_memory)
-    cohort, folds, model = runner.cohort(1), runner.problem.folds, network()
+    runner = Runner(prepare_problem(request), request.plan, request.max_memory)
+    cohort, folds, model = runner.make_cohort(1), runner.problem.folds, network()
     assert isinstance(cohort, StreamCohort)
     cohort.start(np.full((3, 1), 0.01))
     cohort.train_epoch(0)
     found = cohort.evaluate()
     for f in range(3):
-        for variable, value in zip(model.variables, cohort.values(f, 0), strict=True):
+        for variable, value in zip(model.variables, cohort.get_values(f, 0), strict=True):
             variable.assign(value)
         model.layers[0].finalize_state()  # Keras' `Normalization` computes with copies of these variables
         after = folds.held_out[(f + 1) % 3]
@@ -84,16 +84,16 @@ def test_a_stream_gives_the_statistics_of_its_rows_in_memory():
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     (note,) = (note for note in path.notes if "were written to disk" in note)
     assert f"random sample of 1,000 of the {N:,} held-out rows" in note and len(path.row_loss) == 1000
-    assert "`row_loss`" in note and "`" not in IN_SHELL.say(note)
+    assert "`row_loss`" in note and "`" not in SHELL_TERMS.say(note)
 
 
 @pytest.mark.parametrize("options", [{}, {"validation_data": (X[:40], 9 * Y[:40])}, {"standardize_target": True}])
 def test_the_automatic_grid_is_that_of_arrays(options):
     """Its unit is the variance of the targets of all training rows."""
     options = OPTIONS | {"lams": "auto"} | options
-    on_disk = prepare(Request(network(), dataset(X, 5 * Y, WEIGHT), max_memory=MEMORY, **options))
-    memory = prepare(Request(network(), X, 5 * Y, sample_weight=WEIGHT, batch_size=BATCH, **options))
-    assert on_disk.stored is not None and on_disk.lams[0] > 0
+    on_disk = prepare_problem(Request(network(), dataset(X, 5 * Y, WEIGHT), max_memory=MEMORY, **options))
+    memory = prepare_problem(Request(network(), X, 5 * Y, sample_weight=WEIGHT, batch_size=BATCH, **options))
+    assert on_disk.stored_rows is not None and on_disk.lams[0] > 0
     np.testing.assert_allclose(on_disk.lams, memory.lams, rtol=1e-12)  # float64 sums in another order
 
 
@@ -247,8 +247,8 @@ def test_an_epoch_reads_each_row_once_for_any_number_of_members(monkeypatch):
     for n_folds, strengths in ((2, 10), (5, 20)):
         options: dict[str, Any] = OPTIONS | {"cv": n_folds, "lams": np.geomspace(1, 1e-4, strengths - 1)}
         request = Request(network(), dataset(X, Y), max_memory=MEMORY, **options)
-        runner = Runner(prepare(request), request.plan, request.max_memory)
-        cohort = runner.cohort(strengths)
+        runner = Runner(prepare_problem(request), request.plan, request.max_memory)
+        cohort = runner.make_cohort(strengths)
         cohort.start(np.full((n_folds, strengths), 0.01))
         records.clear()
         cohort.train_epoch(0)

@@ -26,7 +26,7 @@ def test_the_grid_grows_upwards_to_its_limit():
 
 @pytest.mark.parametrize(("mean", "n_notes"), [([0.5, 0.6, 0.7, 0.8], 1), ([0.5, 0.5001, 0.7, 0.8], 0)])
 def test_the_limit_of_the_grid_is_noted_where_the_loss_still_falls_towards_it(mean, n_notes):
-    notes = _grid._notes_at_limit(np.array([100.0, 10.0, 1.0, 0.0]), np.array(mean), decades_up=3, decades_down=0)
+    notes = _grid._make_limit_notes(np.array([100.0, 10.0, 1.0, 0.0]), np.array(mean), decades_up=3, decades_down=0)
     assert len(notes) == n_notes
     assert all("extended by three decades" in note and "give `lams`" in note for note in notes)
 

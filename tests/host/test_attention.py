@@ -27,12 +27,12 @@ def test_the_parts_of_attention_make_the_whole(layer, causal):
     rng = np.random.default_rng(0)
     query, value = (ops.convert_to_tensor(rng.normal(size=(2, 5, 6)).astype("float32")) for _ in range(2))
     expected, weights = layer(query, value, return_attention_scores=True, use_causal_mask=causal)
-    parts = _attention.attention_of(layer)
-    assert isinstance(parts, _attention.Attention) and parts.grouped == isinstance(layer, layers.GroupQueryAttention)
+    parts = _attention.get_attention(layer)
+    assert isinstance(parts, _attention.Attention) and parts.is_grouped == isinstance(layer, layers.GroupQueryAttention)
     q, k, v = parts.query(query), parts.key(value), parts.value(value)
-    if parts.grouped:
+    if parts.is_grouped:
         k, v = (ops.repeat(t, layer.num_repeats, axis=2) for t in (k, v))
-    mask = parts.mask(q, v, None, None, None, None, causal)
+    mask = parts.make_mask(q, v, None, None, None, None, causal)
     assert (mask is not None) == causal
     y, found = parts.attend(q, k, v, mask, True)
     np.testing.assert_allclose(found, weights, rtol=1e-5, atol=1e-6)
@@ -47,7 +47,7 @@ def test_the_parts_of_attention_make_the_whole(layer, causal):
 
 @pytest.mark.parametrize("layer", attention_layers()[:2], ids=lambda layer: f"{layer.name}")
 def test_attention_is_saved_with_the_regularizer_of_its_projections(layer):
-    setattr(layer, _attention.regularizer_attribute(layer), keras.regularizers.L2(0.5))
+    setattr(layer, _attention.get_regularizer_attribute(layer), keras.regularizers.L2(0.5))
     copy = type(layer).from_config(layer.get_config())
     copy(np.ones((1, 2, 3), "float32"), np.ones((1, 2, 3), "float32"))
     assert [w.regularizer.l2 for w in copy.weights if w.name == "kernel"] == [0.5] * 4

@@ -8,13 +8,13 @@ import pytest
 from keras import layers
 
 from shrinkage._host import _attributes
-from shrinkage._host._layers import sublayers
+from shrinkage._host._layers import list_sublayers
 from shrinkage._host._private import UnsupportedVersion
 from tests.host.models import Block, functional, values
 
 
 def test_held_attributes_are_without_keras_records(block):
-    held = _attributes.held_attributes(block)
+    held = _attributes.get_attributes(block)
     assert {"parts", "own", "constant"} <= set(held) < set(vars(block))
     lists = [name for name, value in held.items() if isinstance(value, list) and id(block.parts[0]) in map(id, value)]
     assert lists == ["parts"]  # so a path to a layer is the one that the class wrote
@@ -25,15 +25,15 @@ def test_held_attributes_are_without_the_methods_that_keras_wraps(make):
     layer = make()
     methods = {name for name in vars(layer) if inspect.isroutine(getattr(type(layer), name, None))}
     methods -= {"loss"}  # an attribute of each model, and a method of the class
-    assert methods == {"build", "quantize"} and methods.isdisjoint(_attributes.held_attributes(layer))
+    assert methods == {"build", "quantize"} and methods.isdisjoint(_attributes.get_attributes(layer))
 
 
 def test_the_optimizer_is_an_attribute_of_the_model_from_compile_on():
     model, optimizer = functional(), keras.optimizers.SGD()
-    assert "optimizer" not in _attributes.held_attributes(model)
+    assert "optimizer" not in _attributes.get_attributes(model)
     assert _attributes.get_stored(model, "optimizer", 5) == 5 and _attributes.get_stored(model, "optimizer") is None
     model.compile(optimizer)
-    assert _attributes.held_attributes(model)["optimizer"] is _attributes.get_stored(model, "optimizer") is optimizer
+    assert _attributes.get_attributes(model)["optimizer"] is _attributes.get_stored(model, "optimizer") is optimizer
 
 
 def test_what_is_stored_is_not_tracked_and_past_properties():
@@ -46,7 +46,7 @@ def test_what_is_stored_is_not_tracked_and_past_properties():
     before, inner = set(vars(model)), layers.Dense(1)
     _attributes.store(model, other=inner, kept=[inner])
     assert model.other == 5 and _attributes.get_stored(model, "other") is model.kept[0] is inner
-    assert not any(layer is inner for layer in sublayers(model)) and type(model.kept) is list
+    assert not any(layer is inner for layer in list_sublayers(model)) and type(model.kept) is list
     _attributes.remove_stored(model, "other", "kept", "absent")
     assert set(vars(model)) == before and _attributes.get_stored(model, "kept") is None
 
@@ -80,7 +80,7 @@ def test_a_stored_method_is_what_keras_saves_and_loads_by(tmp_path):
 def test_a_loss_is_what_it_holds():
     loss = keras.losses.Huber(delta=2.0)
     copy = keras.losses.Huber.__new__(keras.losses.Huber)
-    _attributes.store(copy, **_attributes.held_attributes(loss))
+    _attributes.store(copy, **_attributes.get_attributes(loss))
     y, prediction = np.zeros((4, 1)), np.arange(4.0)[:, None]
     assert float(copy(y, prediction)) == float(loss(y, prediction)) > 0 and copy.get_config() == loss.get_config()
 
@@ -88,7 +88,7 @@ def test_a_loss_is_what_it_holds():
 @pytest.mark.parametrize(
     "call",
     [
-        _attributes.held_attributes,
+        _attributes.get_attributes,
         lambda thing: _attributes.get_stored(thing, "optimizer"),
         lambda thing: _attributes.store(thing, call=abs),
         lambda thing: _attributes.remove_stored(thing, "call"),

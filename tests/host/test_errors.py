@@ -89,8 +89,8 @@ def test_the_reason_of_a_failing_layer_is_what_its_code_says(wrap):
     with pytest.raises(ValueError, match="Exception encountered when calling") as found:
         wrap(Failing())(np.ones((2, 3), "float32"))
     assert "Arguments received by" in str(found.value)
-    assert _errors.reason_of(found.value) == "Rows of 3 numbers are not enough."
-    assert _errors.reason_of(KeyError()) == "KeyError."
+    assert _errors.describe_keras_error(found.value) == "Rows of 3 numbers are not enough."
+    assert _errors.describe_keras_error(KeyError()) == "KeyError."
 
 
 def test_rows_of_different_lengths_cannot_be_batched():
@@ -100,7 +100,7 @@ def test_rows_of_different_lengths_cannot_be_batched():
     with pytest.raises(tf.errors.InvalidArgumentError) as found:
         list(rows.batch(4))
     assert _errors.is_of_unequal_rows(found.value) and not _errors.is_of_unequal_rows(ValueError())
-    line = _errors.first_line_of(found.value)
+    line = _errors.get_first_line(found.value)
     assert line.startswith("Cannot batch tensors with different shapes") and line in str(found.value)
     assert "{{" in str(found.value) and "Op:" in str(found.value) and "{{" not in line and "Op:" not in line
 

@@ -18,18 +18,18 @@ def test_every_kind_of_model_has_its_graph_or_none():
             return x
 
     model, sequential = functional(), keras.Sequential([keras.Input((3,)), layers.Dense(1)])
-    assert _graphs.graph_of(model) is model
-    graph = _graphs.graph_of(sequential)
+    assert _graphs.get_graph(model) is model
+    graph = _graphs.get_graph(sequential)
     assert isinstance(graph, keras.Function) and graph.inputs == sequential.inputs and graph is not sequential
     function = keras.Function(x := keras.Input((3,)), ops.relu(x))
-    assert _graphs.graph_of(function) is function
+    assert _graphs.get_graph(function) is function
     for without in (Net(), keras.Sequential([layers.Dense(1)]), layers.Dense(1), ops.relu):
-        assert _graphs.graph_of(without) is None
+        assert _graphs.get_graph(without) is None
 
 
 def test_nodes_come_after_what_they_are_given():
     graph, made = functional(), set()
-    nodes = _graphs.nodes_of(graph)
+    nodes = _graphs.list_nodes(graph)
     for node in nodes:
         assert {id(tensor) for tensor in node.input_tensors} <= made
         made |= {id(tensor) for tensor in node.outputs}
@@ -53,12 +53,12 @@ def test_a_walk_calls_every_operation_and_returns_what_the_model_does():
 
 def test_the_layers_given_to_a_sequential_model_make_another():
     model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
-    given = _graphs.layers_given(model)
+    given = _graphs.list_layers(model)
     assert given[1:] == model.layers and isinstance(given[0], layers.InputLayer)
     assert keras.Sequential(given).built and not keras.Sequential(model.layers[:0]).built
 
 
 def test_operations_are_known_by_their_class():
     x = keras.Input((3, 2))
-    kinds = [_graphs.operation_kind(y._keras_history.operation) for y in (x + x, ops.reshape(x, (-1, 6)), x[:, 0])]
-    assert kinds == ["Add", "Reshape", "GetItem"] and _graphs.operation_kind(layers.Add()) is None
+    kinds = [_graphs.get_operation_kind(y._keras_history.operation) for y in (x + x, ops.reshape(x, (-1, 6)), x[:, 0])]
+    assert kinds == ["Add", "Reshape", "GetItem"] and _graphs.get_operation_kind(layers.Add()) is None

@@ -25,22 +25,22 @@ def stepped(optimizer, steps=1, gradient=(3.0, 4.0)):
 
 def test_the_rate_is_as_it_was_given():
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
-    assert _optimizers.rate_of(keras.optimizers.SGD(schedule)) is schedule
+    assert _optimizers.get_rate(keras.optimizers.SGD(schedule)) is schedule
     optimizer = keras.optimizers.SGD(0.25)
-    assert float(_optimizers.rate_of(optimizer)) == 0.25
+    assert float(_optimizers.get_rate(optimizer)) == 0.25
     optimizer.learning_rate = 0.5
-    assert float(_optimizers.rate_of(optimizer)) == 0.5
+    assert float(_optimizers.get_rate(optimizer)) == 0.5
 
 
 def test_steps_are_counted_also_those_that_accumulate():
     optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=3)
     variable = stepped(optimizer, steps=4)
-    assert int(_optimizers.step_count(optimizer)) == 4 and int(optimizer.iterations) == 1
-    assert any(_optimizers.step_count(optimizer) is each for each in optimizer.variables)
-    assert _optimizers.stepped_variables(optimizer) == [variable]
-    (total,) = _optimizers.gradient_sums(optimizer)
+    assert int(_optimizers.get_step_count(optimizer)) == 4 and int(optimizer.iterations) == 1
+    assert any(_optimizers.get_step_count(optimizer) is each for each in optimizer.variables)
+    assert _optimizers.list_stepped_variables(optimizer) == [variable]
+    (total,) = _optimizers.get_gradient_sums(optimizer)
     np.testing.assert_allclose(total, [3, 4])  # of the one since the last step
-    assert _optimizers.gradient_sums(keras.optimizers.SGD()) == []
+    assert _optimizers.get_gradient_sums(keras.optimizers.SGD()) == []
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_slots_are_averages_of_the_gradients(optimizer, names):
     """One step from nothing: each is a power of the gradient times a factor, and one of the optimizer's variables."""
     variable = stepped(optimizer)
     for name in names:
-        slot = _optimizers.slot(optimizer, name, variable)
-        assert _optimizers.slots(optimizer, name)[0] is slot and any(slot is each for each in optimizer.variables)
+        slot = _optimizers.get_slot(optimizer, name, variable)
+        assert _optimizers.get_slots(optimizer, name)[0] is slot and any(slot is each for each in optimizer.variables)
         power = 1 if name in ("momentums", "average_gradients", "u") else 2
         small, large = values(slot)[0]
         assert 0 < small and large / small == pytest.approx((4 / 3) ** power, rel=1e-5)
@@ -71,24 +71,24 @@ def test_slots_go_by_variable():
     optimizer = keras.optimizers.Adam()
     optimizer.build([one, two])
     optimizer.apply([ops.convert_to_tensor([1.0]), ops.convert_to_tensor([2.0])])
-    first, second = (float(_optimizers.slot(optimizer, "velocities", v)[0]) for v in (one, two))
+    first, second = (float(_optimizers.get_slot(optimizer, "velocities", v)[0]) for v in (one, two))
     assert second / first == pytest.approx(4, rel=1e-5)
 
 
 def test_moving_averages_are_what_the_weights_become_in_the_end():
     optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
     variable = stepped(optimizer, steps=3)
-    (average,) = _optimizers.moving_averages(optimizer)
+    (average,) = _optimizers.get_moving_averages(optimizer)
     expected = values(average)[0].copy()
     assert not np.allclose(values(variable)[0], expected)
     optimizer.finalize_variable_values([variable])
     np.testing.assert_array_equal(variable, expected)
-    assert _optimizers.moving_averages(keras.optimizers.SGD()) == []
+    assert _optimizers.get_moving_averages(keras.optimizers.SGD()) == []
 
 
 def test_variables_of_keras_and_tensorflow_have_one_key():
     optimizer, one, two = keras.optimizers.SGD(), keras.Variable(1.0), keras.Variable(1.0)
-    keys = [_optimizers.variable_key(optimizer, each) for each in (one, one.value, two)]
+    keys = [_optimizers.get_variable_key(optimizer, each) for each in (one, one.value, two)]
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -117,7 +117,7 @@ def test_gradients_are_clipped_along_axes():
 def test_an_update_is_the_step_without_what_is_around_it():
     optimizer, variable = keras.optimizers.SGD(0.1, clipvalue=1.0, weight_decay=0.5), keras.Variable([1.0])
     optimizer.build([variable])
-    _optimizers.update(optimizer, [ops.convert_to_tensor([2.0])], [variable], 0.25)
+    _optimizers.run_update_step(optimizer, [ops.convert_to_tensor([2.0])], [variable], 0.25)
     np.testing.assert_allclose(variable, [0.5])
     assert int(optimizer.iterations) == 0
 
@@ -126,9 +126,9 @@ def test_decay_is_on_what_is_not_excluded():
     kernel, bias, optimizer = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias"), None
     for arguments in ({"var_names": ["bias", "gamma"]}, {"var_list": [bias]}):
         optimizer = keras.optimizers.SGD(0.5, weight_decay=0.5)
-        assert _optimizers.excluded_names(optimizer) is None
+        assert _optimizers.get_excluded_names(optimizer) is None
         optimizer.exclude_from_weight_decay(**arguments)
-        pattern = _optimizers.excluded_names(optimizer)
+        pattern = _optimizers.get_excluded_names(optimizer)
         assert (pattern and set(pattern.pattern.split("|"))) == (set(arguments.get("var_names", ())) or None)
         optimizer.build([kernel, bias])
         before = [float(v[0]) for v in (kernel, bias)]
@@ -157,14 +157,16 @@ def test_a_stateless_optimizer_steps_inside_a_scope_alone():
     optimizer, variable = keras.optimizers.Adam(0.1), keras.Variable([1.0])
     optimizer.__class__ = type("Adam", (_optimizers.Stateless, keras.optimizers.Adam), {})
     optimizer.build([variable])
-    (before,) = values(_optimizers.slot(optimizer, "velocities", variable))
+    (before,) = values(_optimizers.get_slot(optimizer, "velocities", variable))
     with keras.StatelessScope() as scope:
-        _optimizers.update(optimizer, [gradient], [variable], 0.1)
+        _optimizers.run_update_step(optimizer, [gradient], [variable], 0.1)
         new = scope.get_current_value(variable)
-        velocity = scope.get_current_value(_optimizers.slot(optimizer, "velocities", variable))
+        velocity = scope.get_current_value(_optimizers.get_slot(optimizer, "velocities", variable))
     np.testing.assert_allclose(new, plain, rtol=1e-6)
-    np.testing.assert_allclose(velocity, _optimizers.slot(expected, "velocities", plain), rtol=1e-6)
-    assert values(variable)[0] == 1 and values(_optimizers.slot(optimizer, "velocities", variable))[0] == before == 0
+    np.testing.assert_allclose(velocity, _optimizers.get_slot(expected, "velocities", plain), rtol=1e-6)
+    assert (
+        values(variable)[0] == 1 and values(_optimizers.get_slot(optimizer, "velocities", variable))[0] == before == 0
+    )
 
 
 @pytest.mark.parametrize("stateless", [True, False])
@@ -180,7 +182,7 @@ def test_a_traced_step_of_a_stateless_optimizer_is_freed(stateless):
 
         def step(gradient):
             graphs.append(weakref.ref(tf.compat.v1.get_default_graph()))
-            _optimizers.update(optimizer, [gradient], [variable], 0.1)
+            _optimizers.run_update_step(optimizer, [gradient], [variable], 0.1)
 
         with keras.StatelessScope() if stateless else contextlib.nullcontext():
             tf.function(step, autograph=False)(ops.convert_to_tensor([2.0]))

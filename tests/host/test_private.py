@@ -43,18 +43,21 @@ MODULES = (
 @pytest.mark.parametrize(
     "call",
     [
-        _layers.sublayers, _layers.own_trainable, _layers.seed_generators, _layers.inbound_nodes, _layers.build_shapes,
-        _layers.call_signature, _layers.kept_axes, _layers.reduced_axes, _layers.lambda_output_shape,
+        _layers.list_sublayers, _layers.get_direct_trainable_variables, _layers.list_seed_generators,
+        _layers.list_inbound_nodes, _layers.get_build_shapes,
+        _layers.get_call_signature, _layers.get_kept_axes, _layers.get_reduced_axes, _layers.get_lambda_output_shape,
         lambda x: _layers.replace_lambdas(x, lambda function: function),
-        _tensors.stored_dtype, _tensors.is_autocast, _graphs.nodes_of, _graphs.layers_given,
+        _tensors.get_stored_dtype, _tensors.is_autocast, _graphs.list_nodes, _graphs.list_layers,
         lambda x: _graphs.run_through_graph(x, [], lambda operation: operation),
-        _optimizers.rate_of, _optimizers.step_count, _optimizers.stepped_variables, _optimizers.gradient_sums,
-        _optimizers.moving_averages, lambda x: _optimizers.slot(x, "momentums", None),
-        lambda x: _optimizers.variable_key(x, None), lambda x: _optimizers.decays(x, None),
+        _optimizers.get_rate, _optimizers.get_step_count, _optimizers.list_stepped_variables,
+        _optimizers.get_gradient_sums,
+        _optimizers.get_moving_averages, lambda x: _optimizers.get_slot(x, "momentums", None),
+        lambda x: _optimizers.get_variable_key(x, None), lambda x: _optimizers.decays(x, None),
         lambda x: _optimizers.clip(x, []), lambda x: _optimizers.clip_by_norm(x, None, ()),
-        lambda x: _optimizers.update(x, [], [], 0.1),
-        _compiled.loss_arguments, _compiled.flat_losses, _compiled.flat_metrics, _compiled.given_loss_weights,
-        _compiled.given_metrics, _attention.attention_of, _tensorflow.allow_tracing, _saving.unpickler,
+        lambda x: _optimizers.run_update_step(x, [], [], 0.1),
+        _compiled.get_loss_arguments, _compiled.list_flat_losses, _compiled.list_flat_metrics,
+        _compiled.get_compile_loss_weights,
+        _compiled.get_compile_metrics, _attention.get_attention, _tensorflow.allow_tracing, _saving.get_unpickler,
     ],
 )  # fmt: skip
 def test_what_is_missing_is_said_in_one_sentence(call):
@@ -66,14 +69,14 @@ def test_what_is_missing_is_said_in_one_sentence(call):
 
 def test_the_sentence_names_the_versions_to_install():
     with pytest.raises(_private.UnsupportedVersion) as error:
-        _private.read(layers.Dense, "_gone")
-    _, oldest, newest = _private.TESTED["keras"]
+        _private.get_private(layers.Dense, "_gone")
+    _, oldest, newest = _private.TESTED_VERSIONS["keras"]
     assert str(error.value) == (
         f"shrinkage needs Dense._gone, which Keras {keras.__version__} does not have. Install a version that shrinkage "
         f'is tested with, "keras>={oldest},<={newest}", or a newer shrinkage.'
     )
     with pytest.raises(_private.UnsupportedVersion, match=rf"Function\._gone, which TensorFlow {tf.__version__} does"):
-        _private.read(tf.function(abs), "_gone")
+        _private.get_private(tf.function(abs), "_gone")
     for module in ("keras.src.gone", "keras.src.backend"):
         with pytest.raises(_private.UnsupportedVersion, match=rf"^shrinkage needs {module}\.gone, which Keras"):
             _private.load(module, "gone")
@@ -81,15 +84,15 @@ def test_the_sentence_names_the_versions_to_install():
 
 def test_an_attribute_that_no_method_sets_any_more_is_said(monkeypatch):
     optimizer, method = keras.optimizers.SGD(), keras.Optimizer.exclude_from_weight_decay
-    assert _private.read_set(optimizer, "_exclude_from_weight_decay_pattern", by=method) is None
+    assert _private.get_private_or_none(optimizer, "_exclude_from_weight_decay_pattern", setter=method) is None
     with pytest.raises(_private.UnsupportedVersion, match=rf"Optimizer\._gone, which Keras {keras.__version__} does"):
-        _private.read_set(optimizer, "_gone", by=method)
+        _private.get_private_or_none(optimizer, "_gone", setter=method)
     monkeypatch.setattr(keras.metrics.MeanSquaredError, "__init__", method)
     with pytest.raises(_private.UnsupportedVersion, match=r"^shrinkage needs \w+\._direction"):
-        _compiled.metric_direction(keras.metrics.Mean())
+        _compiled.get_metric_direction(keras.metrics.Mean())
     monkeypatch.setattr(keras.Optimizer, "exclude_from_weight_decay", keras.metrics.Mean.__init__)
     with pytest.raises(_private.UnsupportedVersion, match=r"^shrinkage needs \w+\._exclude_from_weight_decay_pattern"):
-        _optimizers.excluded_names(optimizer)
+        _optimizers.get_excluded_names(optimizer)
 
 
 def _is_missing(thing, name):
@@ -114,12 +117,12 @@ def test_what_is_missing_is_said_as_it_is_wherever_it_is_needed_first(module, ki
     model = keras.Sequential([keras.Input((2,)), layers.Dense(1)]) if kind == "sequential" else Own()
     model(rows)
     model.compile("sgd", "mse", metrics=["mae"])
-    monkeypatch.setattr(module, "read", _is_missing)
+    monkeypatch.setattr(module, "get_private", _is_missing)
     with pytest.raises(_private.UnsupportedVersion, match=r"^shrinkage needs _\w+, which Keras does not have\.$"):
         sh.fit(model, rows, rows[:, :1], penalty=sh.L2(), epochs=1, init="fresh")
 
 
-@pytest.mark.parametrize("place", ["create_weights", "shapes_of", "custom_objects", "sublayers"])
+@pytest.mark.parametrize("place", ["create_weights", "shapes_of", "custom_objects", "list_sublayers"])
 def test_what_a_copy_of_a_model_misses_is_no_fault_of_the_model(place, monkeypatch):
     model = type("Mine", (keras.Sequential,), {})([keras.Input((2,)), layers.Dense(1)])
     monkeypatch.setattr(_clone, place, lambda *parts: _is_missing(parts[0], f"_{place}"))
@@ -132,7 +135,7 @@ def test_what_is_missing_is_a_sentence_in_the_shell(command, monkeypatch, tmp_pa
     monkeypatch.chdir(tmp_path)
     Path("t.csv").write_text("a,b\n" + "".join(f"{i * i % 11}.25,{i * i % 7}.5\n" for i in range(40)))
     keras.Sequential([keras.Input((2,)), layers.Dense(1)]).save("m.keras")
-    monkeypatch.setattr(_layers, "read", _is_missing)
+    monkeypatch.setattr(_layers, "get_private", _is_missing)
     asked = {"fit": ["fit", "t.csv", "--target", "b", "--epochs", "1"], "doctor": ["doctor", "m.keras"]}[command]
     done = CliRunner().invoke(main, asked)
     assert done.exit_code == 2
@@ -141,14 +144,16 @@ def test_what_is_missing_is_a_sentence_in_the_shell(command, monkeypatch, tmp_pa
 
 
 def test_what_is_there_is_returned_even_if_it_is_none():
-    assert _private.read(keras.Sequential(), "_functional") is None
+    assert _private.get_private(keras.Sequential(), "_functional") is None
     assert _private.load("keras.src.backend", "Variable") is not None
 
 
 @pytest.mark.parametrize(("file", "place"), [("constraints-oldest.txt", 1), ("constraints.txt", 2)])
 def test_the_tested_versions_are_those_of_the_locks(file, place):
     locked = dict(re.findall(r"^(\w+)==(.+)$", (ROOT / file).read_text().replace("_cpu", ""), re.M))
-    assert {name: locked[name] for name in _private.TESTED} == {n: v[place] for n, v in _private.TESTED.items()}
+    assert {name: locked[name] for name in _private.TESTED_VERSIONS} == {
+        n: v[place] for n, v in _private.TESTED_VERSIONS.items()
+    }
 
 
 def test_every_accessor_has_a_test_here():

@@ -58,7 +58,7 @@ def test_only_known_notes_are_dropped(capfd: pytest.CaptureFixture[str]):
         b"I0000 00:00:1.0 1 port.cc:153] oneDNN custom operations are on. You may see\n",
         b"E0000 00:00:1.0 1 cuda.cc:1] failed call to cuInit\n",
     ]
-    with _quiet._notes_held_back():
+    with _quiet._hold_back_notes():
         os.write(2, b"".join(lines))
         print("from Python", file=sys.stderr)
     assert set(capfd.readouterr().err.splitlines()) == {lines[2].decode().strip(), "from Python"}

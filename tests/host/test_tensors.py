@@ -22,7 +22,7 @@ def test_the_stored_precision_is_not_that_of_an_autocast_scope():
             self.w = self.add_weight(shape=(1,))
 
         def call(self, x):
-            seen.append((self.w.dtype, _tensors.stored_dtype(self.w)))
+            seen.append((self.w.dtype, _tensors.get_stored_dtype(self.w)))
             return x
 
     Look(dtype="mixed_bfloat16")(np.ones((1, 1)))
@@ -31,11 +31,11 @@ def test_the_stored_precision_is_not_that_of_an_autocast_scope():
 
 def test_masks_are_where_layers_look_for_them():
     masked = layers.Masking()(np.array([[[1.0], [0.0]]], "float32"))
-    assert values(_tensors.mask_of(masked))[0].tolist() == [[True, False]]
+    assert values(_tensors.get_mask(masked))[0].tolist() == [[True, False]]
     x = ops.ones((1, 2, 1))
-    assert _tensors.mask_of(x) is None
+    assert _tensors.get_mask(x) is None
     _tensors.set_mask(x, None)
-    assert _tensors.mask_of(x) is None
+    assert _tensors.get_mask(x) is None
     _tensors.set_mask(x, ops.convert_to_tensor([[True, False]]))
     assert layers.GlobalAveragePooling1D()(x * 1.0).shape == (1, 1)
     rnn = layers.SimpleRNN(1, kernel_initializer="ones", recurrent_initializer="ones", activation=None)
@@ -45,9 +45,9 @@ def test_masks_are_where_layers_look_for_them():
 def test_logits_are_what_the_crossentropy_uses():
     logits = ops.convert_to_tensor([[50.0, 0.0]])
     y = keras.activations.softmax(logits)
-    np.testing.assert_array_equal(_tensors.logits_of(y), logits)
+    np.testing.assert_array_equal(_tensors.get_logits(y), logits)
     probabilities = ops.convert_to_tensor(values(y)[0])
-    assert _tensors.logits_of(probabilities) is None
+    assert _tensors.get_logits(probabilities) is None
     target, loss = np.array([[0.0, 1.0]], "float32"), keras.losses.categorical_crossentropy
     clipped = float(loss(target, probabilities)[0])
     _tensors.set_logits(probabilities, None)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 import shrinkage
-from shrinkage._messages._note import PYTHON, Argument, Classes, Note, Vocabulary, from_record, to_record
-from shrinkage.cli._terms import IN_SHELL, with_labels
+from shrinkage._messages._note import PYTHON, Argument, Classes, Note, Vocabulary, note_from_record, note_to_record
+from shrinkage.cli._terms import SHELL_TERMS, make_shell_terms
 
 SOURCES = [file.read_text("utf-8") for file in Path(shrinkage.__file__).parent.rglob("*.py")]
 
 
 def test_the_shell_has_words_for_each_term_and_each_term_is_said():
-    assert IN_SHELL.words.keys() == PYTHON.words.keys()
+    assert SHELL_TERMS.words.keys() == PYTHON.words.keys()
     unsaid = [term for term in PYTHON.words if not any(re.search(rf"\${{?{{?{term}\b", text) for text in SOURCES)]
     assert unsaid == []
 
@@ -42,9 +42,9 @@ def test_the_shell_has_words_for_each_term_and_each_term_is_said():
     ids=["terms", "arguments", "an argument's name", "classes", "not a term", "a code"],
 )
 def test_a_note_in_both_terms(note, python, shell):
-    terms = with_labels(["fig", "plum"])
+    terms = make_shell_terms(["fig", "plum"])
     assert python in note and shell in terms.say(note)
-    saved = from_record(json.loads(json.dumps(to_record(note))))
+    saved = note_from_record(json.loads(json.dumps(note_to_record(note))))
     for again in (copy.deepcopy(note), pickle.loads(pickle.dumps(note)), saved):
         assert again == note and terms.say(again) == terms.say(note)
         assert isinstance(again, Note) and again.code == note.code
@@ -56,4 +56,4 @@ def test_many_classes_are_not_all_named():
 
 
 def test_a_plain_text_is_the_same_in_all_terms():
-    assert Vocabulary({}).say("raise `epochs`") == IN_SHELL.say("raise `epochs`") == "raise `epochs`"
+    assert Vocabulary({}).say("raise `epochs`") == SHELL_TERMS.say("raise `epochs`") == "raise `epochs`"

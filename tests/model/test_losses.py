@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 from keras import losses
 
-from shrinkage._model._losses import _PER_ROW, is_classification, is_listed, mixes_rows, name_of, resolve, row_losses
-from shrinkage._model._objective import loss_name, make_objective
+from shrinkage._model._losses import (
+    _PER_ROW,
+    compute_keras_row_losses,
+    get_loss_name,
+    is_classification,
+    is_listed,
+    mixes_rows,
+    resolve_loss,
+)
+from shrinkage._model._objective import get_compiled_loss_name, make_objective
 
 FOLDS, STRENGTHS, BATCH = 2, 3, 8
 GENERATOR = np.random.default_rng(0)
@@ -25,7 +33,7 @@ def targets_and_predictions(loss: losses.Loss, width: int = 4) -> tuple[np.ndarr
     """Return targets (f, batch, ...) and predictions (f, s, batch, width) that the loss is meant for."""
     predictions = GENERATOR.dirichlet(np.ones(width), (FOLDS, STRENGTHS, BATCH))
     labels = GENERATOR.integers(0, width, (FOLDS, BATCH))
-    name = name_of(loss)
+    name = get_loss_name(loss)
     if name.startswith("sparse"):
         return labels, predictions
     if "hinge" in name and "categorical" not in name:
@@ -39,7 +47,7 @@ def targets_and_predictions(loss: losses.Loss, width: int = 4) -> tuple[np.ndarr
 def test_rows_average_to_the_batchs_loss(name, float64):
     loss = getattr(losses, name)()
     y, predictions = targets_and_predictions(loss)
-    rows = np.asarray(row_losses(loss, y, keras.ops.convert_to_tensor(predictions)))
+    rows = np.asarray(compute_keras_row_losses(loss, y, keras.ops.convert_to_tensor(predictions)))
     assert rows.shape == (FOLDS, STRENGTHS, BATCH) and (np.ptp(rows, axis=-1) > 0).all()
     for f in range(FOLDS):
         for s in range(STRENGTHS):
@@ -54,7 +62,7 @@ def test_name_function_and_instance_are_one_loss(name):
     function = loss_class().fn
     for given in (function.__name__, name, function, loss_class()):
         one = found(given)
-        assert type(one) is loss_class and name_of(one) == function.__name__ == loss_name(given)
+        assert type(one) is loss_class and get_loss_name(one) == function.__name__ == get_compiled_loss_name(given)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +74,10 @@ def test_short_names(given, expected):
 
 def test_an_instance_keeps_its_options():
     loss = losses.Huber(delta=0.3)
-    assert resolve(loss) is loss
-    rows = np.asarray(row_losses(loss, np.zeros((1, 2, 1)), keras.ops.convert_to_tensor([[[[0.1], [9.0]]]])))
+    assert resolve_loss(loss) is loss
+    rows = np.asarray(
+        compute_keras_row_losses(loss, np.zeros((1, 2, 1)), keras.ops.convert_to_tensor([[[[0.1], [9.0]]]]))
+    )
     np.testing.assert_allclose(rows, [[[0.1**2 / 2, 0.3 * (9 - 0.15)]]], rtol=1e-6)
 
 
@@ -119,7 +129,7 @@ def test_rows_share_a_loss_that_mixes_them():
     member = [prediction[1, 2].astype("float32") for prediction in predictions]
     weight = GENERATOR.uniform(0.5, 2, BATCH).astype("float32")
     objective = make_objective(["dice", "mse"], [2.0, 0.5], ["a", "b"], y, member, ["", ""])
-    shares = replace(objective, weighted=True).rows(
+    shares = replace(objective, has_weights=True).compute_row_losses(
         [target[None] for target in y],
         [keras.ops.convert_to_tensor(p.astype("float32")) for p in predictions],
         weight[None],
@@ -130,8 +140,8 @@ def test_rows_share_a_loss_that_mixes_them():
 
 
 def test_a_name_for_several_losses():
-    assert loss_name({"a": "mse", "b": losses.MeanSquaredError(), "c": None}) == "mean_squared_error"
-    assert loss_name(["mse", "mae"]) == "loss" and loss_name("ce").endswith("crossentropy")
+    assert get_compiled_loss_name({"a": "mse", "b": losses.MeanSquaredError(), "c": None}) == "mean_squared_error"
+    assert get_compiled_loss_name(["mse", "mae"]) == "loss" and get_compiled_loss_name("ce").endswith("crossentropy")
 
 
 class OwnCall(losses.Loss):
@@ -147,14 +157,14 @@ def test_a_loss_that_keras_calls_in_another_way_is_refused():
 @pytest.mark.parametrize("reduction", ["sum", "none", None, "mean_with_sample_weight"])
 def test_other_reductions_are_refused(reduction):
     with pytest.raises(ValueError, match="`loss` must average over rows.* Received: reduction="):
-        resolve(losses.MeanSquaredError(reduction=reduction))
+        resolve_loss(losses.MeanSquaredError(reduction=reduction))
 
 
 def test_time_steps_count_with_their_mean(float64):
     loss = losses.SparseCategoricalCrossentropy()
     predictions = GENERATOR.dirichlet(np.ones(4), (1, 2, BATCH, 5))
     y = GENERATOR.integers(0, 4, (1, BATCH, 5))
-    rows = np.asarray(row_losses(loss, y, keras.ops.convert_to_tensor(predictions)))
+    rows = np.asarray(compute_keras_row_losses(loss, y, keras.ops.convert_to_tensor(predictions)))
     expected = -np.log(np.take_along_axis(predictions, y[:, None, ..., None], axis=-1)[..., 0]).mean(axis=-1)
     np.testing.assert_allclose(rows, expected, rtol=1e-6)
 
@@ -163,7 +173,7 @@ def test_shared_predictions_serve_every_fold(float64):
     """A member axis of one broadcasts: what members share is computed once."""
     loss = losses.MeanSquaredError()
     y, predictions = GENERATOR.normal(size=(1, BATCH, 2)), GENERATOR.normal(size=(FOLDS, STRENGTHS, BATCH, 2))
-    rows = np.asarray(row_losses(loss, y, keras.ops.convert_to_tensor(predictions)))
+    rows = np.asarray(compute_keras_row_losses(loss, y, keras.ops.convert_to_tensor(predictions)))
     np.testing.assert_allclose(rows, ((predictions - y[:, None]) ** 2).mean(axis=-1))
 
 
@@ -177,6 +187,6 @@ def test_certain_predictions_have_the_loss_of_their_logits(activation, loss, wid
     logits[..., -1] = 60.0
     predictions = keras.activations.get(activation)(keras.ops.convert_to_tensor(logits))
     y = np.zeros((1, 1, 1))
-    assert np.asarray(row_losses(found(loss), y, predictions)).item() == pytest.approx(60, rel=1e-5)
+    assert np.asarray(compute_keras_row_losses(found(loss), y, predictions)).item() == pytest.approx(60, rel=1e-5)
     plain = keras.ops.convert_to_tensor(np.asarray(predictions))
-    assert np.asarray(row_losses(found(loss), y, plain)).item() == pytest.approx(16, abs=0.5)
+    assert np.asarray(compute_keras_row_losses(found(loss), y, plain)).item() == pytest.approx(16, abs=0.5)

@@ -36,7 +36,7 @@ def test_a_model_from_it_computes_the_same(name):
     source = compiled(make())
     x, before = rows(kind)[0][:4], values(source)
     template = Template(source)
-    model = template.model(template.source_values())
+    model = template.make_model(template.get_source_values())
     assert model is not source and not {id(v) for v in model.variables} & {id(v) for v in source.variables}
     assert_equal(values(source), before)
     np.testing.assert_array_equal(np.array(model(x)), np.array(source(x)))
@@ -47,8 +47,8 @@ def test_weights_are_given_and_all_else_is_new():
     x, y = rows("table")
     source.fit(x, y, verbose=0)
     template = Template(source)
-    given = [np.full_like(value, 0.25) for value in template.source_values()]
-    first, second = template.model(given), template.model(given)
+    given = [np.full_like(value, 0.25) for value in template.get_source_values()]
+    first, second = template.make_model(given), template.make_model(given)
     assert_equal(values(first), given)
     assert first.optimizer is not second.optimizer and int(first.optimizer.iterations) == 0
     assert first.optimizer.get_config() == source.optimizer.get_config()
@@ -59,9 +59,9 @@ def test_weights_are_given_and_all_else_is_new():
 
 def test_fresh_values_depend_on_their_key_alone():
     template = Template(compiled(mlp()))
-    first, other = template.fresh_values((0, 1)), template.fresh_values((0, 2))
+    first, other = template.make_fresh_values((0, 1)), template.make_fresh_values((0, 2))
     keras.utils.set_random_seed(7)
-    again = Template(compiled(mlp())).fresh_values((0, 1))
+    again = Template(compiled(mlp())).make_fresh_values((0, 1))
     assert_equal(first, again)
     assert not np.array_equal(first[0], other[0])
     np.testing.assert_array_equal(first[1], np.zeros(5))  # a bias starts at 0 whatever the key
@@ -74,7 +74,7 @@ def test_fresh_values_leave_pythons_generator_alone():
     random.seed(3)
     expected = random.random()
     random.seed(3)
-    template.fresh_values((0, 1))
+    template.make_fresh_values((0, 1))
     assert random.random() == expected
 
 
@@ -85,12 +85,12 @@ def test_frozen_and_moving_values_are_kept():
     source.layers[0].trainable = False
     source.layers[1].moving_mean.assign(np.arange(5.0))
     template = Template(compiled(source))
-    drawn = dict(zip([v.path for v in source.variables], template.fresh_values((0, 0)), strict=True))
+    drawn = dict(zip([v.path for v in source.variables], template.make_fresh_values((0, 0)), strict=True))
     for variable in source.layers[0].variables:
         np.testing.assert_array_equal(drawn[variable.path], np.array(variable))
     np.testing.assert_array_equal(drawn[source.layers[1].moving_mean.path], np.arange(5))
     assert not np.array_equal(drawn[source.layers[2].kernel.path], np.array(source.layers[2].kernel))
-    assert template.model(template.source_values()).layers[0].trainable is False
+    assert template.make_model(template.get_source_values()).layers[0].trainable is False
 
 
 def test_a_function_is_called_for_every_model():
@@ -101,20 +101,20 @@ def test_a_function_is_called_for_every_model():
         return made[-1]
 
     template = Template(make)
-    assert template.is_function and template.evidence_of_training(0) is None
-    model = template.model(template.fresh_values((0, 0)))
+    assert template.is_function and template.find_training_evidence(0) is None
+    model = template.make_model(template.make_fresh_values((0, 0)))
     assert model is made[-1] and len(made) >= 3 and model.compiled
 
 
 def test_signs_of_training():
     x, y = rows("table")
     source = compiled(mlp())
-    assert Template(source).evidence_of_training(0) is None
+    assert Template(source).find_training_evidence(0) is None
     source.fit(x, y, batch_size=20, verbose=0)
-    assert Template(source).evidence_of_training(0) == "the optimizer has taken 2 steps"
+    assert Template(source).find_training_evidence(0) == "the optimizer has taken 2 steps"
     loaded = mlp()
     loaded.set_weights(source.get_weights())
-    signs = Template(compiled(loaded)).evidence_of_training(0)
+    signs = Template(compiled(loaded)).find_training_evidence(0)
     assert signs is not None and signs.endswith("bias does not come from the initializer")
 
 
@@ -124,21 +124,21 @@ def test_signs_of_training_where_no_weight_is_constant():
     embedding = layers.Embedding(50, 8, name="words")
     model = keras.Sequential([keras.Input((2,), dtype="int32"), embedding, layers.Flatten(), layers.Dense(1)])
     for seed in range(20):
-        assert Template(compiled(model)).evidence_of_training(seed) is None
+        assert Template(compiled(model)).find_training_evidence(seed) is None
     embedding.set_weights([table])
     assert "words/embeddings does not come from the initializer" in str(
-        Template(compiled(model)).evidence_of_training(0)
+        Template(compiled(model)).find_training_evidence(0)
     )
     dense = layers.Dense(40, use_bias=False, name="large")
     model = keras.Sequential([keras.Input((9,)), dense, layers.Dense(1)])
     dense.set_weights([2 * dense.get_weights()[0]])
-    assert "large/kernel" in str(Template(compiled(model)).evidence_of_training(0))
+    assert "large/kernel" in str(Template(compiled(model)).find_training_evidence(0))
     norm = layers.BatchNormalization(name="norm")
     model = keras.Sequential([keras.Input((3,)), norm, layers.Dense(1)])
     norm.moving_mean.assign([0.03, 0, 0])
-    assert "norm/moving_mean is not 0" in str(Template(compiled(model)).evidence_of_training(0))
+    assert "norm/moving_mean is not 0" in str(Template(compiled(model)).find_training_evidence(0))
     norm.trainable = False  # the statistics of a frozen base are meant to stay
-    assert Template(compiled(model)).evidence_of_training(0) is None
+    assert Template(compiled(model)).find_training_evidence(0) is None
 
 
 @pytest.mark.parametrize("name", ["mlp", "normalized", "embedded", "convolved", "own_layer", "subclassed"])
@@ -154,10 +154,10 @@ def test_saved_and_loaded_it_makes_the_same_models(name, tmp_path):
     loaded = Template.load(tmp_path / "template.keras")
     assert (loaded.name, loaded.loss_name) == (template.name, template.loss_name)
     assert loaded.optimizer.get_config() == template.optimizer.get_config()
-    metrics = loaded.metrics()
+    metrics = loaded.make_metrics()
     assert metrics is not None and metrics._user_metrics == ["accuracy"] and not metrics._user_weighted_metrics
-    given = template.fresh_values((0, 0))
-    np.testing.assert_array_equal(np.array(loaded.model(given)(x)), np.array(template.model(given)(x)))
+    given = template.make_fresh_values((0, 0))
+    np.testing.assert_array_equal(np.array(loaded.make_model(given)(x)), np.array(template.make_model(given)(x)))
 
 
 def test_code_in_a_file_is_refused(tmp_path):
@@ -181,7 +181,7 @@ def test_code_in_a_file_is_refused(tmp_path):
 def test_metrics_mean_what_compile_means(metric, loss, units, kind, name):
     model = keras.Sequential([keras.Input((6,)), layers.Dense(units)])
     for argument in ("metrics", "weighted_metrics"):
-        metrics = Template(compiled(model, loss=loss, **{argument: [metric]})).metrics()
+        metrics = Template(compiled(model, loss=loss, **{argument: [metric]})).make_metrics()
         assert metrics is not None
         metrics.build(np.zeros((2, 1 if loss == LOSS else units)), np.zeros((2, units)))
         ((found,),) = [part.metrics for part in (*metrics._flat_metrics, *metrics._flat_weighted_metrics) if part]
@@ -193,10 +193,10 @@ def test_a_users_own_metrics():
     model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
     template = Template(compiled(model, loss="mse", metrics=[own_metric, OwnMetric(name="own"), lambda y, p: y - p]))
     assert model.compiled
-    metrics = template.metrics()
+    metrics = template.make_metrics()
     assert metrics is not None
     metrics.update_state(np.zeros((2, 1)), np.ones((2, 1)))
     assert list(metrics.result()) == ["own_metric", "own", "lambda"]
-    made = template.model(template.source_values())
+    made = template.make_model(template.get_source_values())
     made.fit(np.zeros((4, 6)), np.ones(4), verbose=0)
     assert {"loss", "own_metric", "own"} <= set(made.get_metrics_result())

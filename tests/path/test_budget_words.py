@@ -8,7 +8,7 @@ import pytest
 
 import shrinkage as sh
 from benchmarks._page import DOCS
-from shrinkage._path._budget_words import budget_words
+from shrinkage._path._budget_words import describe_budget_search
 from shrinkage._penalties import Penalty
 from tests.path.verdicts.curves import rung
 from tests.synthetic_path import diverged, make_path
@@ -44,7 +44,7 @@ SEARCHES: dict[str, tuple[Penalty, Any]] = {
 
 
 def words_of(penalty: Penalty, how: Any) -> str:
-    return budget_words(replace(make_path(), penalty=penalty, how=how))[-1].words
+    return describe_budget_search(replace(make_path(), penalty=penalty, how=how))[-1].words
 
 
 @pytest.mark.parametrize("name", SEARCHES)

@@ -9,7 +9,7 @@ from keras import layers
 from sklearn import metrics
 
 import shrinkage as sh
-from shrinkage._cv._choice import choose
+from shrinkage._cv._choice import choose_strengths
 from shrinkage._cv._statistics import summarise
 from tests.synthetic_path import diverged, make_path
 
@@ -53,7 +53,7 @@ def by_hand(path, values):
 def check(path, choice, expected, sign):
     assert choice.fold_values == pytest.approx(expected, rel=1e-5) and np.ptp(expected) > 0  # targets are float32
     mean, se = summarise(expected, path.fold_weight)
-    assert choice.index == choose(-sign * mean, se)[0] and float(choice) == path.lams[choice.index]
+    assert choice.index == choose_strengths(-sign * mean, se)[0] and float(choice) == path.lams[choice.index]
     assert choice.mean == pytest.approx(mean, rel=1e-5) and choice.se == pytest.approx(se, rel=1e-4)
 
 
@@ -98,7 +98,7 @@ def test_the_metric_of_each_fold_is_that_of_its_held_out_predictions(name, reque
 def test_the_choice_is_a_strength_that_says_how_it_came_about(binary):
     choice = binary.choose("auc", rule="1se")
     mean, se = choice.mean, choice.se
-    assert choice.index == choose(-mean, se)[1] and binary.model(choice).count_params() == 4
+    assert choice.index == choose_strengths(-mean, se)[1] and binary.model(choice).count_params() == 4
     assert f"lambda = {float(choice):.2e} by auc, the largest within one standard error of the best" in repr(choice)
     assert "The loss, the default, chooses" in str(choice) and binary.lam == binary.lam_min
 
@@ -171,8 +171,8 @@ def test_it_refuses_in_words(binary, number):
     refused(number, "'accuracy' cannot .* fold 1, where the model predicts numbers: ", "accuracy")
     everything = np.ones(len(binary.lams), bool)
     refused(replace(binary, **diverged(binary, everything)), "diverged", "auc")
-    refused(replace(binary, targets=None), "earlier version", "auc")
-    refused(replace(binary, predictions={"a": binary.predictions}), "one output", "auc")
+    refused(replace(binary, get_targets=None), "earlier version", "auc")
+    refused(replace(binary, predict={"a": binary.predictions}), "one output", "auc")
 
 
 @pytest.mark.parametrize(

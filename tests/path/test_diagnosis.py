@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks._page import DOCS
 from benchmarks.pages import findings
-from shrinkage._cv._choice import far_fold
+from shrinkage._cv._choice import find_far_fold
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._messages._finding import SEVERITIES
 from shrinkage._path._diagnosis import Diagnosis
@@ -160,7 +160,9 @@ def of_rows(path, n):
     rows = 5 * n
     held_out = np.arange(rows).reshape(5, n)
     train = [np.setdiff1d(np.arange(rows), fold) for fold in held_out]
-    folds = replace(path.folds, train=RowSets.of(train, rows), held_out=RowSets.of(held_out, rows), n_rows=rows)
+    folds = replace(
+        path.folds, train=RowSets.from_rows(train, rows), held_out_rows=RowSets.from_rows(held_out, rows), n_rows=rows
+    )
     kept = {name: getattr(path, name)[:rows] for name in ("held_out_rows", "row_loss", "predictions")}
     null = {} if path.null_row_loss is None else {"null_row_loss": path.null_row_loss[:rows]}
     return replace(path, folds=folds, **kept, **null)
@@ -180,7 +182,7 @@ def test_chance_alone_makes_few_far_folds_of_enough_rows(n_folds, most):
 
     def share(n):
         losses = (rng.normal(size=(4000, n_folds, n)) ** 2).mean(axis=2)
-        return np.mean([far_fold(loss)[0] is not None for loss in losses])
+        return np.mean([find_far_fold(loss)[0] is not None for loss in losses])
 
     assert share(FEWEST_ROWS) < most and share(2) > 10 * share(FEWEST_ROWS)
 

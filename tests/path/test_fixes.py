@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._path._fixes import fix_of
+from shrinkage._path._fixes import make_fix
 from shrinkage._path._kinds import KINDS
 from tests.synthetic_path import StubTemplate, diverged, learning_curve, make_path
 
@@ -25,7 +25,7 @@ FITS = [code for code, kind in KINDS.items() if "{fit}" in kind.fix.code]
 
 
 def fix(path, code, **options):
-    return fix_of(path, code, path.plan, path.seed, folds=[1], **options)
+    return make_fix(path, code, path.plan, path.seed, folds=[1], **options)
 
 
 def called(code, **names):

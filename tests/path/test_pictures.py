@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from shrinkage._cv._choice import NothingToChoose
 from shrinkage._path._curve import Status
 from shrinkage._path._pictures._draw import draw_norms
-from shrinkage._path._pictures._held_out import calibration_data, classes_data, residuals_data
-from shrinkage._path._pictures._rows import rows_data
-from shrinkage._path._pictures._training import epochs_data, folds_data
-from shrinkage._path._pictures._weights import weights_data
+from shrinkage._path._pictures._held_out import compute_calibration_data, compute_classes_data, compute_residuals_data
+from shrinkage._path._pictures._rows import compute_rows_data
+from shrinkage._path._pictures._training import compute_epochs_data, compute_folds_data
+from shrinkage._path._pictures._weights import compute_weights_data
 from shrinkage._penalties import L1
 from shrinkage._weights._selection import Selection, Weight
 from tests.path.predicted import N, of_a_number, of_a_probability, of_classes
@@ -26,10 +26,10 @@ from tests.synthetic_path import LAMS, StubTemplate, diverged, learning_curve, m
 def test_the_losses_by_epoch_are_means_weighted_by_rows():
     weight = np.array([1.0, 2, 3, 4, 5])
     path = make_path(fold_weight=weight, train_weight=weight[::-1].copy())
-    data = epochs_data(path)
+    data = compute_epochs_data(path)
     np.testing.assert_allclose(data.held_out, np.average(path.cv_loss, axis=0, weights=weight))
     np.testing.assert_allclose(data.training, np.average(path.train_loss, axis=0, weights=weight[::-1]))
-    at = data.held_out[np.arange(21), data.chosen - 1]
+    at = data.held_out[np.arange(21), data.chosen_epochs - 1]
     np.testing.assert_allclose(at, path.mean)
     assert data.epochs.tolist() == [1, 2, 3, 4, 5, 6]
 
@@ -38,14 +38,14 @@ def test_a_member_that_diverges_ends_the_curve_of_its_strength_alone():
     path = make_path()
     cv_loss = path.cv_loss.copy()
     cv_loss[1, 3, 4:] = np.nan
-    data = epochs_data(make_path(cv_loss=cv_loss))
+    data = compute_epochs_data(make_path(cv_loss=cv_loss))
     assert np.isnan(data.held_out[3]).tolist() == [False] * 4 + [True] * 2
     assert np.isfinite(np.delete(data.held_out, 3, axis=0)).all()
 
 
 def test_each_fold_has_its_curve_and_its_least():
     path = make_path(**diverged(make_path(), LAMS > 0.5))
-    data = folds_data(path)
+    data = compute_folds_data(path)
     assert data.names == tuple(f"fold {number}" for number in range(1, 6))
     np.testing.assert_array_equal(data.folds[:, 2:], path.fold_loss[:, 2:])
     assert np.isnan(data.folds[:, :2]).all() and np.isnan(data.mean[:2]).all()
@@ -65,7 +65,7 @@ def test_norms_and_zeros_are_of_the_penalised_weights_of_each_layer():
     path = make_path(lams=[1.0, 0.1, 0.0], selection=LAYERS, penalty=L1())
     kernel = np.array([[[3, 4], [0, 0]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]], "float32")
     other = np.array([[[2.0, 0]], [[1, 0]], [[0, 5]]], "float32")
-    data = weights_data(path, LAYERS, [kernel, np.full((3, 3), 9.0), other])
+    data = compute_weights_data(path, LAYERS, [kernel, np.full((3, 3), 9.0), other])
     assert data.layers == ("one", "two") and data.sizes.tolist() == [4, 2] and data.sparse
     np.testing.assert_allclose(data.norm, [[5, 2, 0], [2, 1, 5]])
     np.testing.assert_allclose(data.nonzero, [[0.5, 1, 0], [0.5, 0.5, 0.5]])
@@ -75,7 +75,9 @@ def test_the_axis_has_all_strengths_also_those_without_a_model():
     """With the limits of the models alone, the mark of strength 0 is far outside and leaves the axes no room."""
     status = np.full(21, Status.NOT_TRAINED, dtype=object)
     status[[9, 10]] = Status.OK
-    data = weights_data(make_path(full_status=status, selection=LAYERS), LAYERS, [np.ones((2, n)) for n in (4, 3, 2)])
+    data = compute_weights_data(
+        make_path(full_status=status, selection=LAYERS), LAYERS, [np.ones((2, n)) for n in (4, 3, 2)]
+    )
     axes = Figure().subplots()
     draw_norms(axes, data)
     low, high = axes.get_xlim()
@@ -86,11 +88,13 @@ def test_strengths_without_a_model_have_no_norm():
     status = np.array([Status.NOT_TRAINED, Status.OK, Status.DIVERGED], dtype=object)
     path = make_path(lams=[1.0, 0.1, 0.0], selection=LAYERS, full_status=status)
     values = [np.ones((2, 2, 2)), np.ones((2, 3)), np.ones((2, 1, 2))]  # of the two strengths with a model
-    np.testing.assert_allclose(weights_data(path, LAYERS, values).norm, [[np.nan, 2, np.nan], [np.nan, 2**0.5, np.nan]])
+    np.testing.assert_allclose(
+        compute_weights_data(path, LAYERS, values).norm, [[np.nan, 2, np.nan], [np.nan, 2**0.5, np.nan]]
+    )
 
 
 def test_probabilities_that_are_right_lie_on_the_diagonal():
-    data = calibration_data(of_a_probability(), {"choice": 4, "none": 20})
+    data = compute_calibration_data(of_a_probability(), {"choice": 4, "none": 20})
     assert data.event == "class 1" and set(data.bins) == {"choice", "none"}
     bins = data.bins["choice"]
     assert bins.count.sum() == N and len(bins.count) == 10 and (bins.low <= bins.observed).all()
@@ -102,7 +106,7 @@ def test_probabilities_that_are_right_lie_on_the_diagonal():
 def test_the_shares_are_those_of_the_rows():
     path = of_a_probability()
     probability, label = path.predictions[:, 4, 0], path.targets[:, 0]
-    bins = calibration_data(path, {"choice": 4}).bins["choice"]
+    bins = compute_calibration_data(path, {"choice": 4}).bins["choice"]
     rows = (probability >= 0.2) & (probability < 0.3)
     assert bins.count[2] == rows.sum() and bins.observed[2] == pytest.approx(label[rows].mean())
     assert bins.predicted[2] == pytest.approx(probability[rows].mean())
@@ -113,15 +117,15 @@ def test_logits_give_the_same_as_their_probabilities(make):
     path = make()
     p = path.predictions
     logits = np.log(p) if make is of_classes else np.log(p / (1 - p))
-    of_logits = calibration_data(make(predictions=logits), {"none": 20}, from_logits=True).bins["none"]
-    expected = calibration_data(path, {"none": 20}).bins["none"]
+    of_logits = compute_calibration_data(make(predictions=logits), {"none": 20}, from_logits=True).bins["none"]
+    expected = compute_calibration_data(path, {"none": 20}).bins["none"]
     np.testing.assert_allclose(of_logits.predicted, expected.predicted, rtol=1e-6)
     np.testing.assert_array_equal(of_logits.count, expected.count)
 
 
 def test_with_more_classes_the_event_is_that_the_predicted_class_is_right():
     path = of_classes()
-    data = calibration_data(path, {"none": 20})
+    data = compute_calibration_data(path, {"none": 20})
     assert data.event == "the predicted class is right"
     probability = path.predictions[:, 20]
     right = probability.argmax(axis=1) == path.targets
@@ -134,16 +138,16 @@ def test_one_hot_targets_are_classes():
     path = of_classes()
     template = StubTemplate(loss_name="categorical_crossentropy")
     one_hot = of_classes(template=template, targets=np.eye(3)[path.targets])
-    for data in (classes_data(path, {"none": 20}), classes_data(one_hot, {"none": 20})):
+    for data in (compute_classes_data(path, {"none": 20}), compute_classes_data(one_hot, {"none": 20})):
         assert data.classes.tolist() == [0, 1, 2] and data.counts.sum() == N
-    ours, theirs = (calibration_data(each, {"none": 20}).bins["none"] for each in (path, one_hot))
+    ours, theirs = (compute_calibration_data(each, {"none": 20}).bins["none"] for each in (path, one_hot))
     np.testing.assert_array_equal(ours.observed, theirs.observed)
 
 
 def test_losses_of_classes_are_means_of_their_rows_by_weight():
     weight = np.random.default_rng(3).random(N)
     path = of_classes(row_weight=weight)
-    data = classes_data(path, {"choice": 4, "none": 20})
+    data = compute_classes_data(path, {"choice": 4, "none": 20})
     for number, loss in zip(data.classes, data.losses["choice"], strict=True):
         rows = path.targets == number
         assert loss == pytest.approx(np.average(path.row_loss[rows, 4], weights=weight[rows]))
@@ -156,21 +160,23 @@ def test_losses_of_classes_are_means_of_their_rows_by_weight():
 def test_of_many_classes_those_with_the_largest_loss_are_shown():
     labels = np.arange(N) % 50
     row_loss = np.repeat(labels[:, None] * 1.0, 21, axis=1)
-    data = classes_data(of_classes(targets=labels, row_loss=row_loss, predictions=np.ones((N, 21, 50))), {"none": 20})
+    data = compute_classes_data(
+        of_classes(targets=labels, row_loss=row_loss, predictions=np.ones((N, 21, 50))), {"none": 20}
+    )
     assert data.n_all == 50 and data.classes.tolist() == list(range(20, 50))
 
 
 def test_residuals_are_target_minus_prediction():
     path = of_a_number()
-    data = residuals_data(path, 4)
+    data = compute_residuals_data(path, 4)
     np.testing.assert_allclose(data.residual, 0.1 * data.rows)
     np.testing.assert_array_equal(data.rows, path.held_out_rows)
-    assert not residuals_data(path, 0).residual.any()
+    assert not compute_residuals_data(path, 0).residual.any()
 
 
 def test_of_many_residuals_a_sample_is_shown():
     path = of_a_number(predictions=np.zeros((N, 21, 30)), targets=np.ones((N, 30)))
-    data = residuals_data(path, 4)
+    data = compute_residuals_data(path, 4)
     assert len(data.residual) == 2000 and data.n_all == 30 * N and set(data.rows) <= set(path.held_out_rows)
 
 
@@ -240,7 +246,7 @@ def with_learning_curve():
 
 def test_the_learning_curve_is_drawn_over_its_rows():
     path = with_learning_curve()
-    data, learned = rows_data(path), path.learning_curve
+    data, learned = compute_rows_data(path), path.learning_curve
     assert learned is not None
     np.testing.assert_array_equal(data.rows, [20, 40, 80, 160])
     np.testing.assert_array_equal(data.held_out, learned.mean.T)

@@ -5,9 +5,9 @@ import keras
 import numpy as np
 import pytest
 
-from shrinkage._model._objective import loss_name
+from shrinkage._model._objective import get_compiled_loss_name
 from shrinkage._path._curve import Status
-from shrinkage._path._words import loss_words
+from shrinkage._path._words import format_loss_name
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
@@ -344,18 +344,18 @@ def test_optimism_is_told_for_folds_only():
     ],
 )
 def test_losses_are_named_in_words(name, words):
-    assert loss_words(name) == words
+    assert format_loss_name(name) == words
     assert f"    {words}    " in repr(make_path(template=StubTemplate(loss_name=name)))
 
 
 def test_every_loss_of_keras_is_named_by_a_noun():
     bases = keras.losses.Loss, type(keras.losses.Huber()).__bases__[0]
     classes = [one for one in vars(keras.losses).values() if isinstance(one, type) and one not in bases]
-    names = {name for one in classes for name in (one.__name__, loss_name(one()))}
+    names = {name for one in classes for name in (one.__name__, get_compiled_loss_name(one()))}
     assert len(names) > 30
     odd = [
         name
         for name in names
-        if not re.fullmatch(r"[\w -]+ (loss|error|cross-entropy|divergence|similarity)", loss_words(name))
+        if not re.fullmatch(r"[\w -]+ (loss|error|cross-entropy|divergence|similarity)", format_loss_name(name))
     ]
     assert not odd

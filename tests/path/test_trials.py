@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._cv._statistics import paired_errors
+from shrinkage._cv._statistics import compute_paired_errors
 from shrinkage._path._path import Path
 from tests.fit.fitting import LAMS, TARGET, fit, line
 from tests.path.test_repeats import repeated
@@ -37,7 +37,7 @@ def test_the_error_of_a_fold_is_over_its_rows():
         inside = np.isin(path.held_out_rows, rows)
         difference = path.row_loss[inside] - path.row_loss[inside][:, [path.index]]
         np.testing.assert_allclose(errors[fold], difference.std(axis=0, ddof=1) / np.sqrt(inside.sum()), atol=1e-15)
-        np.testing.assert_array_equal(errors[fold], paired_errors(path.row_loss[inside], path.index))
+        np.testing.assert_array_equal(errors[fold], compute_paired_errors(path.row_loss[inside], path.index))
     assert np.isnan(columns(repeated())["error"]).all(), "a row has the mean loss of several members"
 
 
@@ -47,7 +47,7 @@ def test_the_cost_has_the_epochs_up_to_the_last_score_and_a_third_of_a_row_for_s
     cv_loss = path.cv_loss.copy()
     cv_loss[:, 0, 2:] = np.nan  # patience stopped it
     cv_loss[:, 1, [0, 2, 4]] = np.nan  # scored every other epoch
-    cost = columns(replace(path, cv_loss=cv_loss, epochs=np.full(len(path.lams), 2)))["cost"]
+    cost = columns(replace(path, cv_loss=cv_loss, write_epochs=np.full(len(path.lams), 2)))["cost"]
     np.testing.assert_allclose(cost[:, 0], (160 * 2 + 80 / 3 * 2) / (200 * 6))
     np.testing.assert_allclose(cost[:, 1], (160 * 6 + 80 / 3 * 3) / (200 * 6))
 

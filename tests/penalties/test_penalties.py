@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 
 import shrinkage
 from shrinkage import L1, L2, Coupled, ElasticNet, GroupLasso, Proximal
-from shrinkage._penalties import Term, terms_of
+from shrinkage._penalties import Term, make_terms
 from shrinkage._weights._selection import select
 
 Array = np.ndarray
@@ -278,12 +278,12 @@ def test_terms_of_the_weights_of_a_model():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="dense")], name="net")
     weights = select(model, {"kernel": 0.5}).weights
     for groups, axes in (("units", (-2,)), ("inputs", (-1,)), ((-2, -1), (-2, -1))):
-        assert terms_of(GroupLasso(groups), weights) == (Term(GroupLasso(axes), 0.5), None)
-    assert terms_of(L1(), weights) == (Term(L1(), 0.5), None)
+        assert make_terms(GroupLasso(groups), weights) == (Term(GroupLasso(axes), 0.5), None)
+    assert make_terms(L1(), weights) == (Term(L1(), 0.5), None)
     with pytest.raises(
         ValueError, match=r"`groups`=\(-3,\) spans axes that net/dense/kernel of shape \(3, 4\) does not have. Say by"
     ):
-        terms_of(GroupLasso((-3,)), weights)
+        make_terms(GroupLasso((-3,)), weights)
 
 
 @pytest.mark.parametrize("groups", ["unit", None, 3, (0,), (-1, -1), (-1.0,), [True], (None,), {"units"}])

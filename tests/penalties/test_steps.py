@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from shrinkage._penalties._steps import step_size
+from shrinkage._penalties._steps import compute_step_size
 
 RATE = 0.1
 OPTIMIZERS = {
@@ -30,7 +30,7 @@ def test_a_step_is_its_size_times_the_gradient(name):
         optimizer.apply([keras.ops.convert_to_tensor(gradient, weights.dtype)], [weights])
         moved = before - weights.numpy()
         optimizer.iterations.assign_sub(1)  # asked for when the step is made and not yet counted
-        size = np.broadcast_to(np.array(step_size(optimizer, weights, RATE)), moved.shape)
+        size = np.broadcast_to(np.array(compute_step_size(optimizer, weights, RATE)), moved.shape)
         optimizer.iterations.assign_add(1)
         np.testing.assert_allclose(moved, size * gradient, rtol=1e-4)  # differences of float32 numbers about 1
         assert np.abs(moved).min() > 1e-4

@@ -14,13 +14,13 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._data._memory import free_memory
+from shrinkage._data._memory import get_free_memory
 from shrinkage._model._template import Template
 from shrinkage._plan import _engines, _maps, _probe, _runner
-from shrinkage._plan._fingerprint import fingerprint
+from shrinkage._plan._fingerprint import compute_fingerprint
 from shrinkage._plan._memory import Memory
-from shrinkage._plan._plan import Way, check_user_plan, make_plan, ways, ways_left
-from shrinkage._problem._prepare import prepare
+from shrinkage._plan._plan import Way, check_user_plan, make_plan, select_allowed_ways, ways
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from tests import peak_memory
 from tests.zoo import MODELS, rows
@@ -59,7 +59,7 @@ def fit(model: keras.Model | None = None, **changes) -> sh.Path:
 )
 def test_ways_of_a_model(name, agrees, expected):
     found = ways(MODELS[name][0](), agrees=agrees, batch_size=8)
-    assert [(way.rules, way.xla, len(way.unrolled)) for way in found] == expected
+    assert [(way.rules, way.xla, len(way.unrolled_layers)) for way in found] == expected
     assert [way.trains_alone for way in found] == [*[False] * (len(expected) - 1), True]
     assert len({str(way) for way in found}) == len(found)
     assert str(found[-1]).startswith("one strength at a time, ")
@@ -69,7 +69,7 @@ def test_large_convolutions_are_tensorflows_own():
     found = ways(MODELS["convolved"][0](), agrees=True, batch_size=10**6)
     assert [(way.rules, way.xla, way.scores_by_calls) for way in found] == [(False, False, True)]
     assert [way.trains_alone for way in found] == [True]
-    assert [way.trains_alone for way in ways_left(found, {"chunk": 2})] == [False]
+    assert [way.trains_alone for way in select_allowed_ways(found, {"chunk": 2})] == [False]
 
 
 def test_one_strength_at_a_time_is_the_first_way_of_a_large_model():
@@ -95,7 +95,7 @@ def test_one_strength_at_a_time_is_the_first_way_of_a_large_model():
     ],
 )
 def test_a_given_plan_leaves_ways(given, left):
-    found = ways_left([XLA, NO_XLA, ALONE], given)
+    found = select_allowed_ways([XLA, NO_XLA, ALONE], given)
     assert [(way.rules, way.xla, way.trains_alone) for way in found] == [
         (way.rules, way.xla, way.trains_alone) for way in left
     ]
@@ -122,7 +122,7 @@ def test_memory_maps_are_counted_where_linux_tells():
 
 def test_rules_that_do_not_agree_cannot_be_had():
     with pytest.raises(ValueError, match="rules=True is not possible"):
-        ways_left([WHOLE], {"rules": True})
+        select_allowed_ways([WHOLE], {"rules": True})
 
 
 # --- a plan that is given
@@ -169,8 +169,9 @@ def test_verbose_prints_the_plan_and_why(capsys):
 # --- memory
 
 SMALL = Memory(
-    member=4000, weights=1000, activations=100, output=12, widest=10, data=1000, scored=50, held_out=50,
-    held_out_by_all=50, folds=2, strengths=20, batch_size=8, limit=2**40,
+    member=4000, weights=1000, activations=100, output=12, widest_output=10, data=1000, scored_rows=50,
+    held_out_rows=50,
+    held_out_sum=50, folds=2, strengths=20, batch_size=8, limit=2**40,
 )  # fmt: skip
 
 
@@ -200,10 +201,10 @@ def test_a_wrong_limit_is_refused(limit):
 @pytest.mark.parametrize(
     ("changes", "least"),
     [
-        pytest.param({"listed": 10**7}, 8 * 10**7, id="numbers of the rows of all sets"),
+        pytest.param({"listed_rows": 10**7}, 8 * 10**7, id="numbers of the rows of all sets"),
         pytest.param({"rows": 10**7}, 32 * 10**7, id="permutations and batches of an epoch"),
         pytest.param({"data": 10**8}, 10**8 - 1000, id="tensors of the rows"),
-        pytest.param({"data": 10**8, "stored": 1000}, 6 * 10**8, id="copies of a block on disk"),
+        pytest.param({"data": 10**8, "stored_rows": 1000}, 6 * 10**8, id="copies of a block on disk"),
     ],
 )
 @pytest.mark.parametrize("xla", [True, False])
@@ -213,8 +214,8 @@ def test_memory_of_rows_is_told(changes, least, xla):
 
 
 def test_the_folds_of_rows_on_disk_are_chosen_before_steps_are_compiled():
-    many, more = (replace(SMALL, stored=1000, splitting=size) for size in (10**6, 10**9))
-    few = replace(SMALL, stored=1000)
+    many, more = (replace(SMALL, stored_rows=1000, splitting_bytes=size) for size in (10**6, 10**9))
+    few = replace(SMALL, stored_rows=1000)
     found = [memory.predict(1, xla=True, evaluated_rows=8) for memory in (few, many, more)]
     assert found[0] == found[1] and 10**9 <= found[2] < 1.01 * 10**9
 
@@ -230,7 +231,7 @@ def test_memory_is_told_within_30_percent(name):
 
 
 def test_free_memory_is_what_the_system_says():
-    assert 2**26 < free_memory() <= psutil.virtual_memory().total
+    assert 2**26 < get_free_memory() <= psutil.virtual_memory().total
 
 
 # --- reuse
@@ -301,7 +302,7 @@ DIFFERENT = {
 def print_of(model: keras.Model, *others: Any) -> str | None:
     """Return the fingerprint of a model of three outputs with its own loss."""
     template = Template(model)
-    return fingerprint(template, template.objective(np.eye(3), np.eye(3), ["`y`"]), *others)
+    return compute_fingerprint(template, template.make_objective(np.eye(3), np.eye(3), ["`y`"]), *others)
 
 
 @pytest.mark.parametrize("change", DIFFERENT)
@@ -370,6 +371,6 @@ def test_the_predicted_time_contains_compiling_once_and_a_second_prediction_too(
     monkeypatch.setattr(_runner, "time_steps", lambda *_: next(timings))
     x, y = rows("table")
     request = Request(compiled(mlp()), x, y, penalty=sh.L2(), lams=[0.1], cv=2, epochs=2, batch_size=8)
-    runner = _runner.Runner(prepare(request))
+    runner = _runner.Runner(prepare_problem(request))
     assert 7 < runner.predict_seconds() < 7.1
     assert 7 < runner.predict_seconds() < 7.1

@@ -34,7 +34,7 @@ def test_the_probe_takes_the_faster_way_where_it_pays(first, second, steps, chos
         asked.append(way)
         return times[way]
 
-    best, reason = _probe.choose([XLA, NO_XLA], timed_way, steps)
+    best, reason = _probe.choose_way([XLA, NO_XLA], timed_way, steps)
     assert (best, len(asked)) == (chosen, timed)
     assert reason.startswith(str(chosen))
 
@@ -75,13 +75,13 @@ def test_one_strength_at_a_time_is_timed_where_a_step_is_long(times, chosen, tim
         asked.append(way)
         return timing(*times[way])
 
-    best, why = _probe.choose([*times], timed_way, 2e5)
+    best, why = _probe.choose_way([*times], timed_way, 2e5)
     assert (best, len(asked)) == (chosen, timed)
     assert why.startswith(f"{chosen}: ") and reason in why
 
 
 def test_one_way_is_not_timed():
-    assert _probe.choose([WHOLE], lambda way: pytest.fail("timed"), 1e9)[0] == WHOLE
+    assert _probe.choose_way([WHOLE], lambda way: pytest.fail("timed"), 1e9)[0] == WHOLE
 
 
 def test_a_probe_times_both_ways_and_leaves_no_trace_in_the_result(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._problem._grid import depth
+from shrinkage._problem._grid import compute_depth
 from shrinkage._weights._selection import select
 
 RNG = np.random.default_rng(2)
@@ -83,7 +83,7 @@ def test_the_depth_of_a_network(name):
     make, on, expected = MODELS[name]
     model = make()
     on = (lambda layer, variable: variable is model.trainable_variables[0]) if on is layers.Embedding else on
-    assert depth(model, select(model, on).mask) == expected
+    assert compute_depth(model, select(model, on).mask) == expected
 
 
 def network(n_layers: int, unit: float) -> keras.Model:

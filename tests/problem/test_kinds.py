@@ -14,7 +14,7 @@ import scipy.sparse
 import tensorflow as tf
 from keras import layers
 
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 
 RNG = np.random.default_rng(0)
@@ -38,7 +38,7 @@ def network(inputs: int) -> keras.Model:
 
 
 def read(x: Any, y: Any = Y, inputs: int = 1) -> np.ndarray:
-    data = prepare(Request(network(inputs), x, y, penalty="l2", lams=[0.1], cv=2, epochs=1)).training.data
+    data = prepare_problem(Request(network(inputs), x, y, penalty="l2", lams=[0.1], cv=2, epochs=1)).training.data
     np.testing.assert_allclose(data.y, Y, rtol=1e-6)
     return np.concatenate(keras.tree.flatten(data.x), axis=-1)
 

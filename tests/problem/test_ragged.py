@@ -14,7 +14,7 @@ from keras import layers
 
 import shrinkage as sh
 from shrinkage._data import _dataset
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 
 RNG = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def network(*inner: Any, mask: bool = True, shape: tuple[Any, ...] = (None,)) ->
 
 
 def read(x: Any, model: keras.Model | None = None, **options: Any) -> Any:
-    return prepare(Request(model or network(), x, Y, **OPTIONS | options))
+    return prepare_problem(Request(model or network(), x, Y, **OPTIONS | options))
 
 
 def objects(rows: list[Any]) -> np.ndarray:
@@ -84,14 +84,14 @@ DATASETS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("kind", DATASETS)
 def test_a_dataset_may_give_ragged_tensors(kind):
-    found = prepare(Request(network(), DATASETS[kind](), None, **OPTIONS)).training.data
+    found = prepare_problem(Request(network(), DATASETS[kind](), None, **OPTIONS)).training.data
     np.testing.assert_array_equal(found.x, PADDED)
     np.testing.assert_array_equal(found.y[:, 0], Y)
 
 
 def test_ragged_tensors_of_one_length_are_arrays():
     data = tf.data.Dataset.from_tensor_slices((tf.RaggedTensor.from_tensor(PADDED), Y)).batch(7)
-    found = prepare(Request(network(shape=(6,)), data, None, **OPTIONS))
+    found = prepare_problem(Request(network(shape=(6,)), data, None, **OPTIONS))
     np.testing.assert_array_equal(found.training.data.x, PADDED)
     assert not any("padded" in note for note in found.notes)
 
@@ -99,7 +99,7 @@ def test_ragged_tensors_of_one_length_are_arrays():
 def test_ragged_tensors_that_do_not_fit_into_memory_are_refused(monkeypatch):
     monkeypatch.setattr(_dataset, "_READ", (7, 2**24))
     with pytest.raises(ValueError, match="must give rows of one length where the rows do not fit into memory"):
-        prepare(Request(network(), DATASETS["rows"](), None, max_memory=2000, **OPTIONS))
+        prepare_problem(Request(network(), DATASETS["rows"](), None, max_memory=2000, **OPTIONS))
 
 
 def test_sequences_of_vectors_are_padded_for_a_masking_layer():

@@ -9,7 +9,7 @@ from keras import layers
 
 import shrinkage as sh
 from shrinkage._model._template import Template
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 
@@ -33,7 +33,7 @@ def two_outputs(loss: Any) -> keras.Model:
 
 def prepared(model: Any = line, **options: Any) -> Any:
     defaults: dict[str, Any] = {"x": X, "y": Y, "penalty": sh.L2(), "epochs": 1, "cv": 2}
-    return prepare(Request(model=model if isinstance(model, keras.Model) else model(), **defaults | options))
+    return prepare_problem(Request(model=model if isinstance(model, keras.Model) else model(), **defaults | options))
 
 
 @pytest.mark.parametrize("x", [X[:, 0], [X], {"a": X}], ids=["without its axis of one", "in a list", "by its name"])

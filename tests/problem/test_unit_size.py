@@ -12,9 +12,9 @@ from keras import layers, ops
 from sklearn import datasets as sklearn_datasets
 
 import shrinkage as sh
-from shrinkage._problem._prepare import prepare
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
-from shrinkage._problem._scales import note_of_inputs
+from shrinkage._problem._scales import describe_input_scale
 
 datasets: Any = sklearn_datasets  # whose loaders are annotated as what they return only at times
 
@@ -106,7 +106,7 @@ FAR_INPUTS: dict[str, Any] = {
 @pytest.mark.parametrize(("model", "x", "said"), FAR_INPUTS.values(), ids=FAR_INPUTS)
 def test_inputs_far_from_unit_size_are_named(model, x, said):
     arrays = keras.tree.map_structure(np.asarray, x)
-    note = note_of_inputs(model, arrays, x)
+    note = describe_input_scale(model, arrays, x)
     assert note.startswith("Inputs range ") and re.search(said, note), note
 
 
@@ -140,7 +140,7 @@ ORDINARY_INPUTS: dict[str, Any] = {
 
 @pytest.mark.parametrize(("model", "x"), ORDINARY_INPUTS.values(), ids=ORDINARY_INPUTS)
 def test_ordinary_inputs_and_those_that_the_model_scales_are_not(model, x):
-    assert note_of_inputs(model, x, x) == ""
+    assert describe_input_scale(model, x, x) == ""
 
 
 def test_the_note_and_what_it_explains_are_in_the_path(tmp_path):
@@ -194,7 +194,7 @@ def test_targets_far_from_unit_size_are_named_whatever_the_strengths(lams, loss,
     units = y.shape[1] if y.ndim > 1 else 1
     model = keras.Sequential([keras.Input((10,)), layers.Dense(units, activation)])
     model.compile("sgd", loss)
-    notes = prepare(Request(model, DIABETES, y, penalty="l2", epochs=1, lams=lams)).notes
+    notes = prepare_problem(Request(model, DIABETES, y, penalty="l2", epochs=1, lams=lams)).notes
     found = [note for note in notes if note.startswith("The target's ")]
     assert len(found) == (said is not None)
     assert said is None or re.search(said, found[0])
@@ -223,7 +223,7 @@ EQUAL: dict[str, Any] = {
 def test_targets_that_say_nothing_are_named(units, activation, loss, y, said):
     model = keras.Sequential([keras.Input((10,)), layers.Dense(units, activation)])
     model.compile("sgd", loss)
-    notes = prepare(Request(model, DIABETES, y, penalty="l2", epochs=1)).notes
+    notes = prepare_problem(Request(model, DIABETES, y, penalty="l2", epochs=1)).notes
     found = [note for note in notes if "the same" in note or "does not have" in note]
     assert len(found) == (said is not None) and all(said in note for note in found)
     assert not (found and any("standardize_target" in note for note in notes))  # which refuses a constant
@@ -240,7 +240,7 @@ def test_words_of_a_vocabulary_that_no_row_has_are_ordinary():
     model = keras.Sequential([keras.Input((7,)), layers.Embedding(50, 3), layers.Dense(50, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
     words = RNG.integers(0, 9, size=(40, 7))
-    notes = prepare(Request(model, words, words, penalty="l2", epochs=1)).notes
+    notes = prepare_problem(Request(model, words, words, penalty="l2", epochs=1)).notes
     assert not [note for note in notes if "does not have" in note]
 
 
@@ -260,7 +260,7 @@ XC, YC = scaled(WINE), LOADED.load_wine().target
 def test_classes_that_are_held_out_and_not_trained_on_are_named(rows, options, said):
     model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
-    notes = prepare(Request(model, XC[:rows], YC[:rows], penalty="l2", epochs=1, **options)).notes
+    notes = prepare_problem(Request(model, XC[:rows], YC[:rows], penalty="l2", epochs=1, **options)).notes
     assert any(said in note for note in notes) if said else not [note for note in notes if "class" in note]
 
 
@@ -270,7 +270,7 @@ def test_classes_that_are_held_out_and_not_trained_on_are_named(rows, options, s
 def test_folds_asked_for_beside_validation_data_are_said_not_to_be_used(options, said):
     model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
-    notes = prepare(Request(model, XC, YC, penalty="l2", epochs=1, validation_data=(XC, YC), **options)).notes
+    notes = prepare_problem(Request(model, XC, YC, penalty="l2", epochs=1, validation_data=(XC, YC), **options)).notes
     assert any("was not used: `validation_data`" in note for note in notes) == said
 
 
@@ -280,7 +280,7 @@ def test_weights_of_classes_that_only_the_validation_data_have_are_taken(weights
     model.compile("sgd", "sparse_categorical_crossentropy")
     held_out = (XC[100:], YC[100:])
     with pytest.warns(UserWarning, match="class 2"):
-        prepare(
+        prepare_problem(
             Request(model, XC[:130], YC[:130], penalty="l2", epochs=1, validation_data=held_out, class_weight=weights)
         )
 
@@ -309,7 +309,7 @@ def test_predictions_below_0_that_the_loss_takes_for_0_are_named(loss, activatio
     model = keras.Sequential([keras.Input((10,)), layers.Dense(1, activation)])
     model.compile("sgd", loss)
     x, y = scaled(DIABETES), Y / 100
-    notes = [note for note in prepare(Request(model, x, y, penalty="l2", epochs=1)).notes if "below 0" in note]
+    notes = [note for note in prepare_problem(Request(model, x, y, penalty="l2", epochs=1)).notes if "below 0" in note]
     assert len(notes) == said
     if said:  # as the note says: no gradient of a row below 0
         low = ops.convert_to_numpy(model(x))[:, 0] < 0

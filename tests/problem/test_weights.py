@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._model._null import null_constant
-from shrinkage._problem._prepare import prepare
+from shrinkage._model._null import compute_null_constant
+from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 
 N, OUTLIERS = 48, slice(40, 48)
@@ -90,7 +90,7 @@ def _variance(values: np.ndarray, weight: np.ndarray) -> float:
 
 def _prepared(rows: slice, **options: Any) -> Any:
     defaults: dict[str, Any] = {"penalty": sh.L2(), "sample_weight": WEIGHT[rows], "cv": 2, "seed": 1}
-    return prepare(Request(network(), X[rows], Y[rows], epochs=1, batch_size=8, **defaults | options))
+    return prepare_problem(Request(network(), X[rows], Y[rows], epochs=1, batch_size=8, **defaults | options))
 
 
 # --- the best constant
@@ -124,7 +124,7 @@ def test_no_constant_is_better_than_the_best(name):
         rows = keras.ops.convert_to_numpy(loss.call(y, np.tile(constant, (30, 1)).astype("float32")))
         return float(np.average(rows, weights=weight))
 
-    best = null_constant(loss, y, weight, (width,))
+    best = compute_null_constant(loss, y, weight, (width,))
     assert best is not None and best.shape == (width,)
     steps = 0.02 * np.concatenate([np.eye(width), -np.eye(width)])
     sums_to_one = name in ("categories", "classes")
@@ -134,7 +134,7 @@ def test_no_constant_is_better_than_the_best(name):
 
 def test_the_weighted_median_of_equal_weights_is_the_median():
     def median(y: np.ndarray, weight: np.ndarray) -> Any:
-        return null_constant(keras.losses.MeanAbsoluteError(), y, weight, (2,))
+        return compute_null_constant(keras.losses.MeanAbsoluteError(), y, weight, (2,))
 
     for n in (7, 8):
         y = np.random.default_rng(n).normal(size=(n, 2))

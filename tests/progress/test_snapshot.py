@@ -2,9 +2,9 @@
 
 import pytest
 
-from shrinkage._progress._snapshot import Best, Snapshot, line, rounded
+from shrinkage._progress._snapshot import BestStrength, Snapshot, format_rounded_duration, format_snapshot
 
-BEST = Best(0.00316, 0.41234, 0.0126)
+BEST = BestStrength(0.00316, 0.41234, 0.0126)
 LINES = {
     "reading": (Snapshot("reading", rows=120_000), "reading rows (120,000 so far)"),
     "planning": (Snapshot("planning"), "choosing the plan, and compiling"),
@@ -14,7 +14,7 @@ LINES = {
         "5 folds | lambda 7/21 | epoch 12/50 | best 0.00316: loss 0.4123 ± 0.013 | 1 min 20 s left",
     ),
     "single split": (
-        Snapshot("folds", lams=3, folds=1, epochs=9, best=Best(0.0, 2.0, float("nan"))),
+        Snapshot("folds", lams=3, folds=1, epochs=9, best=BestStrength(0.0, 2.0, float("nan"))),
         "1 fold | lambda 0/3 | epoch 0/9 | best 0: loss 2",
     ),
     "patience": (
@@ -33,11 +33,11 @@ LINES = {
 @pytest.mark.parametrize("name", LINES)
 def test_a_line_says_what_is_known(name):
     snapshot, text = LINES[name]
-    assert line(snapshot, age=1.0) == text
+    assert format_snapshot(snapshot, age=1.0) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(59.4, "59 s"), (59.6, "1 min 0 s"), (3599.7, "1 h 0 min"), (90_000, "25 h 0 min")]
 )
 def test_times_are_rounded_to_the_next_unit(seconds, text):
-    assert rounded(seconds) == text
+    assert format_rounded_duration(seconds) == text

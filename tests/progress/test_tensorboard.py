@@ -113,7 +113,7 @@ def test_no_value_is_written_for_models_that_diverge(tmp_path):
 
 def test_strengths_that_are_nearly_equal_have_a_run_each(tmp_path):
     board = TensorBoard(tmp_path)
-    assert [board.run_of(lam) for lam in (0.1, 0.100001, 0.1)] == ["lambda=0.1", "lambda=0.100001", "lambda=0.1"]
+    assert [board.get_run_name(lam) for lam in (0.1, 0.100001, 0.1)] == ["lambda=0.1", "lambda=0.100001", "lambda=0.1"]
 
 
 @pytest.mark.parametrize("value", [3, "file", "file/logs"])

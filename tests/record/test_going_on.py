@@ -181,7 +181,7 @@ def test_a_model_that_cannot_be_stored_is_trained_and_returned(tmp_path):
         path = fit()
     assert "cannot be stored there" in path.notes[-1]
     status = read_status(tmp_path / "run")
-    assert status is not None and status.not_stored and not status.is_finished
+    assert status is not None and status.storage_error and not status.is_finished
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.setattr(_search, "score", None)

@@ -13,9 +13,9 @@ from tests.record.runs import assert_equal, files, kill_at, on_disk, without_xla
 def test_a_run_of_two_machines_says_so_wherever_it_ends(tmp_path, monkeypatch):
     """Begun on one machine, trained on another, and finished on the first."""
     kill_at(monkeypatch, without_xla, tmp_path, 6)
-    environment = _record.environment
+    environment = _record.get_environment
     with monkeypatch.context() as patch:
-        patch.setattr(_record, "environment", lambda: environment() | {"processor": "another"})
+        patch.setattr(_record, "get_environment", lambda: environment() | {"processor": "another"})
         with pytest.warns(
             UserWarning, match="A part of the run was trained on another machine: `processor` is 'another'"
         ):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import shrinkage as sh
-from shrinkage._data._scratch import make_folder
+from shrinkage._data._scratch import make_synced_folder
 from tests.record.power import Disk
 from tests.record.runs import FINISHED, assert_equal, count_events, files, kill_at, without_xla
 
@@ -52,7 +52,7 @@ def test_a_saved_path_is_on_the_disk(tmp_path, monkeypatch):
 def test_the_disk_of_these_tests_loses_files_that_were_not_flushed(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         disk = Disk(tmp_path, patch)
-        make_folder(tmp_path / "named")
+        make_synced_folder(tmp_path / "named")
         (tmp_path / "named" / "file").write_text("not flushed")
         (tmp_path / "other").mkdir()
         disk.lose_power()

@@ -23,7 +23,7 @@ def interruptible() -> Iterator[None]:
 
 def test_a_second_interrupt_returns_at_once(interruptible, monkeypatch):
     """Each fold trains for three seconds, and the interrupt comes after a half."""
-    monkeypatch.setattr("shrinkage._cohort._cohort.threads", lambda: 2)
+    monkeypatch.setattr("shrinkage._cohort._cohort.count_threads", lambda: 2)
     cohort: Any = SimpleNamespace(_train=range(4))
     ended = list[int]()
 
@@ -33,7 +33,7 @@ def test_a_second_interrupt_returns_at_once(interruptible, monkeypatch):
 
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        Cohort.each_fold(cohort, train, xla=True)
+        Cohort.map_folds(cohort, train, xla=True)
     assert not ended, "the call did not wait for the folds in training"
     time.sleep(4)
     assert sorted(ended) == [0, 1], "the folds that waited do not begin"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._cohort._cohort import Cohort, side_by_side
+from shrinkage._cohort._cohort import Cohort, count_parallel_folds
 from shrinkage._progress import _monitor
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import Snapshot
@@ -129,7 +129,7 @@ def test_a_part_that_runs_out_of_memory_begins_again(shown, monkeypatch):
         return real(cohort, lam, **options)
 
     monkeypatch.setattr(_search, "score", failing)
-    monkeypatch.setattr(_search, "out_of_memory", lambda: Full)
+    monkeypatch.setattr(_search, "get_memory_errors", lambda: Full)
     fit(classifier(), plan={"xla": False})
     folds = of_stage(shown, "folds")
     assert folds[0].lams == folds[-1].lams == 3 and sorted({snapshot.lams_done for snapshot in folds}) == [0, 2]
@@ -143,7 +143,7 @@ def slowly(monkeypatch, seconds: float) -> None:
     train, evaluate = Cohort.train_epoch, Cohort.evaluate
 
     def wait(cohort: Any, sets: Any, share: float) -> None:
-        rows, together = sum(map(len, sets)), side_by_side(len(sets), cohort.engine.training.xla)
+        rows, together = sum(map(len, sets)), count_parallel_folds(len(sets), cohort.engine.training.xla)
         time.sleep(share * seconds * rows * cohort.strengths / together)
 
     def slow_train(self: Any, epoch: int) -> Any:

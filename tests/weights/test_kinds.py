@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from keras import layers
 
-from shrinkage._weights._kinds import describe_kind, kind_of
+from shrinkage._weights._kinds import describe_kind, find_weight_kind
 from shrinkage._weights._selection import select
 from tests.weights.models import IMAGE, SEQUENCE, small_model
 
@@ -76,6 +76,6 @@ def test_words_in_the_names_of_own_weights(name, shape, expected):
         layer = Own()
         weight = layer.add_weight(shape=shape, name=variable)
         setattr(layer, held if isinstance(held, str) else held[0], weight if isinstance(held, str) else [weight])
-        assert kind_of(layer, weight) == expected
+        assert find_weight_kind(layer, weight) == expected
         words = describe_kind(layer, weight)
         assert words.startswith(expected or "Own") or "axes" in words or words == "normalization offset"

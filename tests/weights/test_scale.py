@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._weights._scale import scale_invariant
+from shrinkage._weights._scale import find_scale_invariant_weights
 
 Conv = layers.Conv2D
 IMAGE, VECTOR, SEQUENCE = (8, 8, 2), (6,), (6, 3)
@@ -99,7 +99,7 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
 
 
 def found(model: keras.Model) -> set[str]:
-    free = scale_invariant(model)
+    free = find_scale_invariant_weights(model)
     return {v.path for v in model.trainable_variables if id(v) in free}
 
 

@@ -6,10 +6,10 @@ from keras import layers, ops
 
 from shrinkage._cohort._rules._dense import einsum_dense
 from shrinkage._cohort._rules._dropout import dropout
-from shrinkage._cohort._rules._registry import fold_members, rule, rule_for, unfold_members
+from shrinkage._cohort._rules._registry import find_rule, fold_members, rule, unfold_members
 from shrinkage._cohort._state import State
-from shrinkage._host._attention import Attention, attention_of
-from shrinkage._host._layers import sublayers
+from shrinkage._host._attention import Attention, get_attention
+from shrinkage._host._layers import list_sublayers
 
 _MAX_PAIRS = 16 * 16
 """Pairs of positions up to which XLA adds up products faster than it multiplies many small matrices: 83 µs in place of
@@ -18,8 +18,8 @@ _MAX_PAIRS = 16 * 16
 
 
 def _covers(layer: Any) -> bool:
-    projections = [sub for sub in sublayers(layer, itself=False) if isinstance(sub, layers.EinsumDense)]
-    return all(rule_for(projection) is einsum_dense for projection in projections)
+    projections = [sub for sub in list_sublayers(layer, include_self=False) if isinstance(sub, layers.EinsumDense)]
+    return all(find_rule(projection) is einsum_dense for projection in projections)
 
 
 @rule(layers.MultiHeadAttention, _covers)
@@ -43,7 +43,7 @@ def attention(
     Only the projections have weights. The attention between them therefore runs on the layer's code, with the member
     axes folded into the batch.
     """
-    parts = attention_of(layer)
+    parts = get_attention(layer)
     gate = None if parts.gate is None else einsum_dense(parts.gate, state, query, training)
     q = einsum_dense(parts.query, state, query, training)
     k = einsum_dense(parts.key, state, value if key is None else key, training)
@@ -54,13 +54,15 @@ def attention(
         return t if t is None or not ops.is_tensor(t) else fold_members(t, members)
 
     q, k, v = fold(q), fold(k), fold(v)
-    if parts.grouped:
+    if parts.is_grouped:
         k, v = (ops.repeat(t, layer.num_repeats, axis=2) for t in (k, v))
-    mask = parts.mask(q, v, fold(query_mask), fold(value_mask), fold(key_mask), fold(attention_mask), use_causal_mask)
+    mask = parts.make_mask(
+        q, v, fold(query_mask), fold(value_mask), fold(key_mask), fold(attention_mask), use_causal_mask
+    )
     has_dropout = training and parts.dropout.rate > 0
     needs_weights = return_attention_scores or has_dropout
     if state.xla and len(q.shape) == 4 and q.shape[1] * k.shape[1] <= _MAX_PAIRS:
-        y, weights = _by_sums(parts, q, k, v, mask, explicit=needs_weights or parts.dropout.rate > 0)
+        y, weights = _attend_by_sums(parts, q, k, v, mask, needs_weights=needs_weights or parts.dropout.rate > 0)
     else:
         y, weights = parts.attend(q, k, v, mask, needs_weights)
     if has_dropout:
@@ -71,7 +73,7 @@ def attention(
     return (y, unfold_members(weights, members)) if return_attention_scores else y
 
 
-def _by_sums(parts: Attention, q: Any, k: Any, v: Any, mask: Any, *, explicit: bool) -> tuple[Any, Any]:
+def _attend_by_sums(parts: Attention, q: Any, k: Any, v: Any, mask: Any, *, needs_weights: bool) -> tuple[Any, Any]:
     """Attend with q (b, t, n, d), k and v (b, u, n, ·) of n heads by sums of products; return y and the weights.
 
     Keras masks differently with and without explicit weights. The results differ for a position that may attend to
@@ -79,7 +81,7 @@ def _by_sums(parts: Attention, q: Any, k: Any, v: Any, mask: Any, *, explicit: b
     """
     q, k, v = (ops.transpose(t, (0, 2, 3, 1)) for t in (q * ops.cast(parts.scale, q.dtype), k, v))  # (b, n, d, t)
     scores = ops.sum(q[..., :, None] * k[..., None, :], axis=2)
-    if explicit or mask is None:
+    if needs_weights or mask is None:
         weights = parts.softmax(scores, mask)
     else:
         mask = ops.reshape(mask, (-1, *[1] * (4 - len(mask.shape)), *mask.shape[1:]))

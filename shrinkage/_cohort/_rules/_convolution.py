@@ -13,7 +13,13 @@ from keras import layers, ops
 
 from shrinkage._cohort._rules._dense import activate
 from shrinkage._cohort._rules._registry import align, is_built_in_activation, rule
-from shrinkage._cohort._rules._windows import channels_as_in, channels_last, pad, same_padding, windows
+from shrinkage._cohort._rules._windows import (
+    compute_same_padding,
+    iterate_windows,
+    move_channels_last,
+    pad,
+    restore_channels,
+)
 from shrinkage._cohort._state import State
 
 _MIN_INPUTS = 16  # a product with fewer inputs wastes vector instructions: then the whole window is one product
@@ -35,23 +41,23 @@ def convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     kernel size.
     """
     del training
-    x, size, groups = _pad_input(layer, channels_last(layer, x)), layer.kernel_size, layer.groups
+    x, size, groups = _pad_input(layer, move_channels_last(layer, x)), layer.kernel_size, layer.groups
     x = ops.reshape(x, (*x.shape[:-1], groups, x.shape[-1] // groups))
     ones = (1,) * (layer.rank - 1)
     takes_whole_window = x.shape[-1] * size[-1] < _MIN_INPUTS
     joined_size, summed_size = (size, (*ones, 1)) if takes_whole_window else ((*ones, size[-1]), (*size[:-1], 1))
     strides = layer.strides if takes_whole_window else (*ones, layer.strides[-1])
-    patches = ops.concatenate(list(windows(x, joined_size, strides, layer.dilation_rate)), axis=-1)
+    patches = ops.concatenate(list(iterate_windows(x, joined_size, strides, layer.dilation_rate)), axis=-1)
     kernel = state[layer.kernel]
     shape = math.prod(summed_size), patches.shape[-1], groups, layer.filters // groups
     kernel = ops.reshape(kernel, (*kernel.shape[:2], *shape))
     strides = (*ones, 1) if takes_whole_window else (*layer.strides[:-1], 1)
-    parts = enumerate(windows(patches, summed_size, strides, layer.dilation_rate))
-    y = sum(product(part, kernel[:, :, place]) for place, part in parts)
+    parts = enumerate(iterate_windows(patches, summed_size, strides, layer.dilation_rate))
+    y = sum(multiply_kernels(part, kernel[:, :, place]) for place, part in parts)
     return finish(layer, state, y)
 
 
-def product(x: Any, kernel: Any) -> Any:
+def multiply_kernels(x: Any, kernel: Any) -> Any:
     """Multiply inputs (f, s, batch, *out, g, i) by kernels (f, s, i, g, o); return (f, s, batch, *out, g · o)."""
     rows = ops.reshape(x, (*x.shape[:2], -1, *x.shape[-2:]))
     if x.shape[1] == 1 and kernel.shape[1] > 1:  # a product with the kernels of all members
@@ -63,7 +69,7 @@ def product(x: Any, kernel: Any) -> Any:
 
 def _pad_input(layer: Any, x: Any) -> Any:
     if layer.padding == "same":
-        return pad(x, same_padding(x, layer.kernel_size, layer.strides, layer.dilation_rate))
+        return pad(x, compute_same_padding(x, layer.kernel_size, layer.strides, layer.dilation_rate))
     if layer.padding == "causal":
         return pad(x, [(layer.dilation_rate[0] * (layer.kernel_size[0] - 1), 0)])
     return x
@@ -73,7 +79,7 @@ def finish(layer: Any, state: State, y: Any) -> Any:
     """Add the bias, restore the layer's data format, and apply the activation."""
     if layer.use_bias:
         y = y + align(state[layer.bias], y, (len(y.shape) - 1,))
-    return activate(layer.activation, channels_as_in(layer, y))
+    return activate(layer.activation, restore_channels(layer, y))
 
 
 @rule(layers.DepthwiseConv1D, covers, only_xla=True)
@@ -81,15 +87,15 @@ def finish(layer: Any, state: State, y: Any) -> Any:
 def depthwise_convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Sum slices times weights; every channel has separate kernels."""
     del training
-    return finish(layer, state, _depthwise(layer, channels_last(layer, x), state[layer.kernel]))
+    return finish(layer, state, _convolve_depthwise(layer, move_channels_last(layer, x), state[layer.kernel]))
 
 
-def _depthwise(layer: Any, x: Any, kernel: Any) -> Any:
+def _convolve_depthwise(layer: Any, x: Any, kernel: Any) -> Any:
     """Convolve each channel with a kernel (f, s, *size, c, m); return (f, s, batch, *out, c · m)."""
     x, places = _pad_input(layer, x)[..., None], math.prod(layer.kernel_size)
     kernel = ops.reshape(kernel, (*kernel.shape[:2], places, *kernel.shape[-2:]))
     last = len(x.shape) - 1
-    parts = enumerate(windows(x, layer.kernel_size, layer.strides, layer.dilation_rate))
+    parts = enumerate(iterate_windows(x, layer.kernel_size, layer.strides, layer.dilation_rate))
     y: Any = sum(part * align(kernel[:, :, place], part, (last - 1, last)) for place, part in parts)
     return ops.reshape(y, (*y.shape[:-2], -1))
 
@@ -99,7 +105,7 @@ def _depthwise(layer: Any, x: Any, kernel: Any) -> Any:
 def separable_convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Apply a depthwise convolution, and then a product that mixes the channels."""
     del training
-    y = _depthwise(layer, channels_last(layer, x), state[layer.depthwise_kernel])
+    y = _convolve_depthwise(layer, move_channels_last(layer, x), state[layer.depthwise_kernel])
     kernel = state[layer.pointwise_kernel]
     kernel = ops.reshape(kernel, (*kernel.shape[:2], *kernel.shape[-2:]))
-    return finish(layer, state, product(y[..., None, :], kernel[..., None, :]))
+    return finish(layer, state, multiply_kernels(y[..., None, :], kernel[..., None, :]))

@@ -22,7 +22,7 @@ def dropout(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Multiply by the mask or noise that the layer returns for an input of ones."""
     if not training or layer.rate == 0:
         return x
-    return x * _of_constant(layer, state, x, ops.ones)
+    return x * _call_on_constant(layer, state, x, ops.ones)
 
 
 @rule(layers.GaussianNoise)
@@ -30,7 +30,7 @@ def gaussian_noise(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Add the noise that the layer returns for an input of zeros."""
     if not training or layer.stddev == 0:
         return x
-    return x + _of_constant(layer, state, x, ops.zeros)
+    return x + _call_on_constant(layer, state, x, ops.zeros)
 
 
 @rule(layers.AlphaDropout)
@@ -40,12 +40,12 @@ def alpha_dropout(layer: Any, state: State, x: Any, training: bool) -> Any:
         return x
     seed = layer.seed_generator.state
     before = state[seed]
-    offset = _of_constant(layer, state, x, ops.zeros)
+    offset = _call_on_constant(layer, state, x, ops.zeros)
     state[seed] = before
-    slope = _of_constant(layer, state, x, ops.ones) - offset
+    slope = _call_on_constant(layer, state, x, ops.ones) - offset
     return x * slope + offset
 
 
-def _of_constant(layer: Any, state: State, x: Any, constant: Any) -> Any:
+def _call_on_constant(layer: Any, state: State, x: Any, constant: Any) -> Any:
     """Call the layer on a constant input of shape (f, 1, batch, ...), like `x` at one strength."""
     return unroll(layer, state, (constant((x.shape[0], 1, *x.shape[2:]), dtype=x.dtype),), {}, training=True)

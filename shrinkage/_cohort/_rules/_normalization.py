@@ -7,22 +7,22 @@ from keras import layers, ops
 
 from shrinkage._cohort._rules._registry import align, rule
 from shrinkage._cohort._state import State
-from shrinkage._host._layers import kept_axes
-from shrinkage._model._table_normalization import TableNormalization, standardise
+from shrinkage._host._layers import get_kept_axes
+from shrinkage._model._table_normalization import TableNormalization, standardize_columns
 
 
-def _one_axis(layer: Any) -> bool:
+def _has_single_axis(layer: Any) -> bool:
     renorm = getattr(layer, "renorm", False)  # from Keras 3.14 on
     return isinstance(layer.axis, int) and not layer.synchronized and not renorm
 
 
-@rule(layers.BatchNormalization, _one_axis)
+@rule(layers.BatchNormalization, _has_single_axis)
 def batch_normalization(layer: Any, state: State, x: Any, training: bool, mask: Any = None) -> Any:
     """Normalise each member by its batch moments, and update the moving averages."""
-    axis, x = _shift_axis(layer.axis, x), _at_least_float32(x)
+    axis, x = _shift_axis(layer.axis, x), _raise_precision(x)
     if training and layer.trainable:
         reduced = [a for a in range(2, len(x.shape)) if a != axis]
-        mean, variance = ops.moments(x, axes=reduced) if mask is None else _masked_moments(x, mask, reduced)
+        mean, variance = ops.moments(x, axes=reduced) if mask is None else _compute_masked_moments(x, mask, reduced)
         for moving, batch in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
             state[moving] = state[moving] * layer.momentum + batch * (1.0 - layer.momentum)
     else:
@@ -36,7 +36,7 @@ def batch_normalization(layer: Any, state: State, x: Any, training: bool, mask: 
     return ops.cast(x * align(factor, x, (axis,)) + align(offset, x, (axis,)), layer.compute_dtype)
 
 
-def _masked_moments(x: Any, mask: Any, axes: list[int]) -> tuple[Any, Any]:
+def _compute_masked_moments(x: Any, mask: Any, axes: list[int]) -> tuple[Any, Any]:
     """Return mean and variance of the entries where a mask (f, s, batch, ...) is true, with Keras' epsilon added to
     their number.
     """
@@ -51,7 +51,7 @@ def _masked_moments(x: Any, mask: Any, axes: list[int]) -> tuple[Any, Any]:
 def layer_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Normalise each row over the layer's axes."""
     del training
-    axes, x = _axes(layer, x), _at_least_float32(x)
+    axes, x = _shift_axes(layer, x), _raise_precision(x)
     mean, variance = ops.moments(x, axes=axes, keepdims=True)
     y = (x if layer.rms_scaling else x - mean) * ops.rsqrt(variance + layer.epsilon)
     if layer.gamma is not None:
@@ -65,7 +65,7 @@ def layer_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
 def rms_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Divide each row by the root mean square over the layer's axes."""
     del training
-    axes, x = _axes(layer, x), _at_least_float32(x)
+    axes, x = _shift_axes(layer, x), _raise_precision(x)
     y = x * ops.rsqrt(ops.mean(ops.square(x), axis=axes, keepdims=True) + layer.epsilon)
     return ops.cast(y * align(state[layer.scale], x, axes), layer.compute_dtype)
 
@@ -74,7 +74,7 @@ def rms_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
 def group_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Normalise each group of a row's channels over the group and all other axes."""
     del training
-    axis, x = _shift_axis(layer.axis, x), _at_least_float32(x)
+    axis, x = _shift_axis(layer.axis, x), _raise_precision(x)
     channels = x.shape[axis]
     grouped = ops.reshape(x, (*x.shape[:axis], layer.groups, channels // layer.groups, *x.shape[axis + 1 :]))
     reduced = [a for a in range(3, len(grouped.shape)) if a != axis]
@@ -94,7 +94,7 @@ def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     if layer.input_mean is not None:
         mean, variance = layer.mean, layer.variance
     else:
-        axes = tuple(_shift_axis(a, x) for a in kept_axes(layer))
+        axes = tuple(_shift_axis(a, x) for a in get_kept_axes(layer))
         mean, variance = (align(state[v], x, axes) for v in (layer.adapt_mean, layer.adapt_variance))
     x = ops.cast(x, layer.compute_dtype)
     deviation = ops.maximum(ops.sqrt(variance), keras.config.epsilon())
@@ -105,15 +105,15 @@ def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
 def table_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Standardise by statistics of the fold's training rows."""
     del training
-    return standardise(x, *(align(state[v], x, (len(x.shape) - 1,)) for v in layer.statistics))
+    return standardize_columns(x, *(align(state[v], x, (len(x.shape) - 1,)) for v in layer.statistics))
 
 
-def _at_least_float32(x: Any) -> Any:
+def _raise_precision(x: Any) -> Any:
     """Cast `x` to float32 or higher: Keras computes moments in that precision, whatever the dtype of the layer."""
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
-def _axes(layer: Any, x: Any) -> tuple[int, ...]:
+def _shift_axes(layer: Any, x: Any) -> tuple[int, ...]:
     return tuple(sorted(_shift_axis(a, x) for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)))
 
 

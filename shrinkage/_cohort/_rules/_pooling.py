@@ -5,7 +5,13 @@ from typing import Any
 from keras import layers, ops
 
 from shrinkage._cohort._rules._registry import rule
-from shrinkage._cohort._rules._windows import channels_as_in, channels_last, pad, same_padding, windows
+from shrinkage._cohort._rules._windows import (
+    compute_same_padding,
+    iterate_windows,
+    move_channels_last,
+    pad,
+    restore_channels,
+)
 from shrinkage._cohort._state import State
 
 
@@ -15,10 +21,10 @@ from shrinkage._cohort._state import State
 def max_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Return the maximum over each window. If several entries are equal, the first gets the gradient, as in Keras."""
     del state, training
-    y, *others = _windows(layer, channels_last(layer, x), -float("inf"))
+    y, *others = _list_windows(layer, move_channels_last(layer, x), -float("inf"))
     for other in others:
         y = ops.maximum(y, other)
-    return channels_as_in(layer, y)
+    return restore_channels(layer, y)
 
 
 @rule(layers.AveragePooling1D, only_xla=True)
@@ -27,13 +33,15 @@ def max_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
 def average_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Return the mean over each window, without the padding."""
     del state, training
-    x = channels_last(layer, x)
-    total, count = (sum(_windows(layer, value, 0.0)) for value in (x, ops.ones((1, 1, 1, *x.shape[3:-1], 1), x.dtype)))
-    return channels_as_in(layer, total / count)
+    x = move_channels_last(layer, x)
+    total, count = (
+        sum(_list_windows(layer, value, 0.0)) for value in (x, ops.ones((1, 1, 1, *x.shape[3:-1], 1), x.dtype))
+    )
+    return restore_channels(layer, total / count)
 
 
-def _windows(layer: Any, x: Any, value: float) -> list[Any]:
+def _list_windows(layer: Any, x: Any, value: float) -> list[Any]:
     ones = (1,) * len(layer.pool_size)
     if layer.padding == "same":
-        x = pad(x, same_padding(x, layer.pool_size, layer.strides, ones), value)
-    return list(windows(x, layer.pool_size, layer.strides, ones))
+        x = pad(x, compute_same_padding(x, layer.pool_size, layer.strides, ones), value)
+    return list(iterate_windows(x, layer.pool_size, layer.strides, ones))

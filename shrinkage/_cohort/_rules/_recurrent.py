@@ -7,9 +7,9 @@ import keras
 from keras import layers, ops, tree
 
 from shrinkage._cohort._rules._dense import activate
-from shrinkage._cohort._rules._registry import align, is_built_in_activation, rule, rule_for
+from shrinkage._cohort._rules._registry import align, find_rule, is_built_in_activation, rule
 from shrinkage._cohort._state import State
-from shrinkage._cohort._unroll import member_of
+from shrinkage._cohort._unroll import get_member
 from shrinkage._host._layers import rnn
 
 _MAX_UNROLLED_STEPS = 8  # longer series run in a loop: XLA compiled 32 unrolled steps in 48 s, and the loop in 2 s
@@ -20,7 +20,7 @@ Masks = tuple[list[Any], list[Any]]
 
 
 def _covers(layer: Any) -> bool:
-    cells = _cells(layer.cell)
+    cells = _list_cells(layer.cell)
     return (
         not layer.stateful
         and not (layer.return_state and len(cells) > 1)  # then the states are a list of lists
@@ -45,7 +45,7 @@ def recurrent(
     layer: Any, state: State, x: Any, training: bool, *, mask: Any = None, initial_state: Any = None
 ) -> tuple[Any, ...] | Any:
     """Run Keras' loop over the time steps of `x` (f, s, batch, time, i), with a step function for all members."""
-    cells, batch = _cells(layer.cell), x.shape[2]
+    cells, batch = _list_cells(layer.cell), x.shape[2]
     mask = tree.flatten(mask)[0] if mask is not None else None
     states = tree.flatten(initial_state) if initial_state is not None else []
     values = [x, *states, *(state[cell.kernel] for cell in cells), *([] if mask is None else [mask])]
@@ -54,7 +54,7 @@ def recurrent(
     states = states or [ops.zeros((1, 1, batch, size), dtype=layer.compute_dtype) for size in sizes]
     widths = [x.shape[-1], *(cell.units for cell in cells)]
     masks = [
-        _dropout_masks(cell, state, ops.ones((batch, width), dtype=x.dtype)) if training else ([], [])
+        _make_dropout_masks(cell, state, ops.ones((batch, width), dtype=x.dtype)) if training else ([], [])
         for cell, width in zip(cells, widths, strict=False)
     ]
     # Keras' unrolled loop does not reverse the mask by which it zeroes outputs. With `layer.unroll` this does the same.
@@ -78,7 +78,7 @@ def recurrent(
     return (y, *states) if layer.return_state else y
 
 
-@rule(layers.Bidirectional, lambda layer: all(map(rule_for, (layer.forward_layer, layer.backward_layer))))
+@rule(layers.Bidirectional, lambda layer: all(map(find_rule, (layer.forward_layer, layer.backward_layer))))
 def bidirectional(
     layer: Any, state: State, x: Any, training: bool, *, mask: Any = None, initial_state: Any = None
 ) -> tuple[Any, ...] | Any:
@@ -112,7 +112,7 @@ _MERGES: dict[str | None, Callable[[Any, Any], Any]] = {
 }
 
 
-def _cells(cell: Any) -> list[Any]:
+def _list_cells(cell: Any) -> list[Any]:
     return list(cell.cells) if type(cell) is layers.StackedRNNCells else [cell]
 
 
@@ -126,7 +126,7 @@ def _step(cells: list[Any], state: State, x: Any, states: list[Any], masks: list
     return x, all_states
 
 
-def _dropout_masks(cell: Any, state: State, x: Any) -> Masks:
+def _make_dropout_masks(cell: Any, state: State, x: Any) -> Masks:
     """Draw the dropout masks of a cell, one set per fold for all time steps.
 
     Args:
@@ -140,7 +140,7 @@ def _dropout_masks(cell: Any, state: State, x: Any) -> Masks:
     h = ops.ones((x.shape[0], cell.units), dtype=x.dtype)
     folds, seeds = [], []
     for f in range(state[generator.state].shape[0]):
-        mapping = [(generator.state, member_of(state[generator.state], f, 0))]
+        mapping = [(generator.state, get_member(state[generator.state], f, 0))]
         with keras.StatelessScope(state_mapping=mapping) as scope:
             folds.append(
                 [
@@ -154,7 +154,7 @@ def _dropout_masks(cell: Any, state: State, x: Any) -> Masks:
     return inputs, states
 
 
-def _gates(x: Any, kernel: Any, bias: Any, masks: list[Any], count: int) -> list[Any]:
+def _compute_gates(x: Any, kernel: Any, bias: Any, masks: list[Any], count: int) -> list[Any]:
     """Return x·W + b for each gate, (f, s, batch, units): one product, or one per gate if each gate has a mask."""
     if len(masks) > 1:
         kernels = ops.split(kernel, count, axis=-1)
@@ -170,8 +170,8 @@ def _simple_rnn(cell: Any, state: State, x: Any, states: list[Any], masks: Masks
     """h' = activation(x·W + h·U + b)."""
     (h,) = states
     bias = state[cell.bias] if cell.use_bias else None
-    (y,) = _gates(x, state[cell.kernel], bias, masks[0], 1)
-    (inner,) = _gates(h, state[cell.recurrent_kernel], None, masks[1], 1)
+    (y,) = _compute_gates(x, state[cell.kernel], bias, masks[0], 1)
+    (inner,) = _compute_gates(h, state[cell.recurrent_kernel], None, masks[1], 1)
     h = activate(cell.activation, y + inner)
     return h, [h]
 
@@ -180,8 +180,8 @@ def _lstm(cell: Any, state: State, x: Any, states: list[Any], masks: Masks) -> t
     """c' = f∘c + i∘g and h' = o∘activation(c'), with the gates i, f, o and the candidate g of x·W + h·U + b."""
     h, c = states
     bias = state[cell.bias] if cell.use_bias else None
-    y = _gates(x, state[cell.kernel], bias, masks[0], 4)
-    inner = _gates(h, state[cell.recurrent_kernel], None, masks[1], 4)
+    y = _compute_gates(x, state[cell.kernel], bias, masks[0], 4)
+    inner = _compute_gates(h, state[cell.recurrent_kernel], None, masks[1], 4)
     i, f, g, o = (gate_x + gate_h for gate_x, gate_h in zip(y, inner, strict=True))
     gate, activation = cell.recurrent_activation, cell.activation
     c = activate(gate, f) * c + activate(gate, i) * activate(activation, g)
@@ -197,16 +197,16 @@ def _gru(cell: Any, state: State, x: Any, states: list[Any], masks: Masks) -> tu
         bias = state[cell.bias]
         if cell.reset_after:
             bias, inner_bias = bias[:, :, 0], bias[:, :, 1]
-    z, r, g = _gates(x, state[cell.kernel], bias, masks[0], 3)
+    z, r, g = _compute_gates(x, state[cell.kernel], bias, masks[0], 3)
     gate, units = cell.recurrent_activation, cell.units
     if cell.reset_after:
-        inner_z, inner_r, inner_g = _gates(h, kernel, inner_bias, masks[1], 3)
+        inner_z, inner_r, inner_g = _compute_gates(h, kernel, inner_bias, masks[1], 3)
         z, r = activate(gate, z + inner_z), activate(gate, r + inner_r)
         inner_g = r * inner_g
     else:
-        inner_z, inner_r = _gates(h, kernel[..., : 2 * units], None, masks[1][:2], 2)
+        inner_z, inner_r = _compute_gates(h, kernel[..., : 2 * units], None, masks[1][:2], 2)
         z, r = activate(gate, z + inner_z), activate(gate, r + inner_r)
-        (inner_g,) = _gates(r * h, kernel[..., 2 * units :], None, masks[1][2:], 1)
+        (inner_g,) = _compute_gates(r * h, kernel[..., 2 * units :], None, masks[1][2:], 1)
     h = z * h + (1 - z) * activate(cell.activation, g + inner_g)
     return h, [h]
 

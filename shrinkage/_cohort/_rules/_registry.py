@@ -78,10 +78,12 @@ def rule(
     def add(function: Rule) -> Rule:
         _check_signature(layer_type, function)
         entry = _RULES.get(layer_type)
-        if entry is not None and _name(entry.rule) != _name(function):  # the same name: a notebook cell that runs again
+        if entry is not None and _get_name(entry.rule) != _get_name(
+            function
+        ):  # the same name: a notebook cell that runs again
             raise ValueError(
                 f"`layer_type` must be a class without a rule. Received: {layer_type.__name__}, whose rule is "
-                f"{_name(entry.rule)}. Register a class derived from it in its place."
+                f"{_get_name(entry.rule)}. Register a class derived from it in its place."
             )
         _RULES[layer_type] = _Entry(function, covers, only_xla)
         return function
@@ -89,7 +91,7 @@ def rule(
     return add
 
 
-def _name(function: Rule) -> str:
+def _get_name(function: Rule) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
@@ -106,7 +108,7 @@ def _check_signature(layer_type: type, function: Rule) -> None:
         )
 
 
-def rule_for(layer: Any, xla: bool = True) -> Rule | None:
+def find_rule(layer: Any, xla: bool = True) -> Rule | None:
     """Return the rule for `layer` in a forward pass with or without XLA, or None if there is none."""
     entry = _RULES.get(type(layer))
     if (

@@ -4,15 +4,15 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules._registry import rule, rule_for
+from shrinkage._cohort._rules._registry import find_rule, rule
 from shrinkage._cohort._state import State
 
-_AT_ONCE = (layers.Dense, layers.EinsumDense, layers.LayerNormalization)  # they treat a time step as a row
+_ROW_LAYERS = (layers.Dense, layers.EinsumDense, layers.LayerNormalization)  # they treat a time step as a row
 
 
 def _covers(layer: Any) -> bool:
     inner = layer.layer
-    has_rule = type(inner) in (*_AT_ONCE, layers.Dropout) and rule_for(inner) is not None
+    has_rule = type(inner) in (*_ROW_LAYERS, layers.Dropout) and find_rule(inner) is not None
     return has_rule and inner.compute_dtype == layer.compute_dtype
 
 
@@ -20,7 +20,7 @@ def _covers(layer: Any) -> bool:
 def time_distributed(layer: Any, state: State, x: Any, training: bool, *, mask: Any = None) -> Any:
     """Return the outputs of the wrapped layer for `x` (f, s, batch, time, ...), with the same time axis."""
     del mask  # none of the layers in `_covers` takes a mask
-    rule: Any = rule_for(layer.layer)
+    rule: Any = find_rule(layer.layer)
     if type(layer.layer) is layers.Dropout:  # Keras draws a mask at every time step
         return ops.stack([rule(layer.layer, state, x[:, :, :, t], training) for t in range(x.shape[3])], axis=3)
     f, s, batch, times, *rest = x.shape

@@ -5,9 +5,9 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules._convolution import covers, finish, product
+from shrinkage._cohort._rules._convolution import covers, finish, multiply_kernels
 from shrinkage._cohort._rules._registry import rule
-from shrinkage._cohort._rules._windows import FIRST, channels_last, overlap_add, pad
+from shrinkage._cohort._rules._windows import FIRST, move_channels_last, overlap_add, pad
 from shrinkage._cohort._state import State
 
 
@@ -19,18 +19,18 @@ def transposed_convolution(layer: Any, state: State, x: Any, training: bool) -> 
     del training
     shape = layer.compute_output_shape(tuple(x.shape[2:]))
     out = shape[1:-1] if layer.data_format == "channels_last" else shape[2:]
-    x, kernel, places = channels_last(layer, x), state[layer.kernel], math.prod(layer.kernel_size)
+    x, kernel, places = move_channels_last(layer, x), state[layer.kernel], math.prod(layer.kernel_size)
     kernel = ops.reshape(kernel, (*kernel.shape[:2], 1, places * layer.filters, kernel.shape[-1]))
-    y = product(x[..., None, :], ops.moveaxis(kernel, -1, 2))
+    y = multiply_kernels(x[..., None, :], ops.moveaxis(kernel, -1, 2))
     y = ops.reshape(y, (*y.shape[:-1], places, layer.filters))
     parts = [y[..., place, :] for place in range(places)]
     y = overlap_add(parts, layer.kernel_size, layer.strides, layer.dilation_rate)
     return finish(layer, state, _fit_size(y, out, layer.padding))
 
 
-def _fit_size(y: Any, out: tuple[int, ...], padding: str) -> Any:
-    """Cut the spatial axes to sizes `out` (on both sides for "same" padding), or pad them at the end."""
-    sizes = list(zip(y.shape[FIRST:-1], out, strict=True))
+def _fit_size(y: Any, out_size: tuple[int, ...], padding: str) -> Any:
+    """Cut the spatial axes to sizes `out_size` (on both sides for "same" padding), or pad them at the end."""
+    sizes = list(zip(y.shape[FIRST:-1], out_size, strict=True))
     starts = [max(n - size, 0) // 2 if padding == "same" else 0 for n, size in sizes]
-    slices = tuple(slice(start, start + size) for start, size in zip(starts, out, strict=True))
+    slices = tuple(slice(start, start + size) for start, size in zip(starts, out_size, strict=True))
     return pad(y[(slice(None),) * FIRST + slices], [(0, max(size - n, 0)) for n, size in sizes])

@@ -9,17 +9,17 @@ from keras import ops
 FIRST = 3  # the first spatial axis in (f, s, batch, *spatial, channels)
 
 
-def channels_last(layer: Any, x: Any) -> Any:
+def move_channels_last(layer: Any, x: Any) -> Any:
     """Move the channels of `x` to the last axis, if the layer's data format is "channels_first"."""
     return x if layer.data_format == "channels_last" else ops.moveaxis(x, FIRST, -1)
 
 
-def channels_as_in(layer: Any, y: Any) -> Any:
+def restore_channels(layer: Any, y: Any) -> Any:
     """Move the channels of `y` from the last axis to the axis of the layer's data format."""
     return y if layer.data_format == "channels_last" else ops.moveaxis(y, -1, FIRST)
 
 
-def windows(x: Any, size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Iterator[Any]:
+def iterate_windows(x: Any, size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Iterator[Any]:
     """Yield for each position in a window, last axis fastest, the values of all windows, (f, s, batch, *out, ...)."""
     spatial = x.shape[FIRST : FIRST + len(size)]
     out = [(n - (k - 1) * d - 1) // step + 1 for n, k, step, d in zip(spatial, size, strides, dilation, strict=True)]
@@ -30,7 +30,9 @@ def windows(x: Any, size: Sequence[int], strides: Sequence[int], dilation: Seque
         ]
 
 
-def same_padding(x: Any, size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
+def compute_same_padding(
+    x: Any, size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
+) -> list[tuple[int, int]]:
     """Return the "same" padding (before, after) of each spatial axis: half before, the rest after."""
     totals = [
         max((-(-n // step) - 1) * step + (k - 1) * d + 1 - n, 0)
@@ -39,11 +41,11 @@ def same_padding(x: Any, size: Sequence[int], strides: Sequence[int], dilation: 
     return [(total // 2, total - total // 2) for total in totals]
 
 
-def pad(x: Any, spatial: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
+def pad(x: Any, paddings: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
     """Pad the spatial axes of `x`."""
-    if not any(map(any, spatial)):
+    if not any(map(any, paddings)):
         return x
-    return ops.pad(x, [(0, 0)] * FIRST + list(spatial) + [(0, 0)], constant_values=value)
+    return ops.pad(x, [(0, 0)] * FIRST + list(paddings) + [(0, 0)], constant_values=value)
 
 
 def overlap_add(parts: Sequence[Any], size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shrinkage._path._curve import Curve
-from shrinkage._path._pictures._style import positions
-from shrinkage._path._split_words import split_text
-from shrinkage._path._words import loss_words
+from shrinkage._path._pictures._style import compute_positions
+from shrinkage._path._split_words import format_split
+from shrinkage._path._words import format_loss_name
 
 Floats = NDArray[np.float64]
 
@@ -57,44 +57,44 @@ class CurveData:
         return ~(self.mean + np.nan_to_num(self.se) <= self.high)
 
 
-def curve_data(curve: Curve) -> CurveData:
+def compute_curve_data(curve: Curve) -> CurveData:
     """Collect the data of a figure."""
     sparse = curve.penalty.sparse
     chosen = not curve.failed.all()
-    low, high = _limits(curve) if chosen else _limits_without_choice(curve)
+    low, high = _compute_limits(curve) if chosen else _compute_limits_without_choice(curve)
     return CurveData(
-        loss=loss_words(curve.loss_name),
-        bars=f"held out, ± 1 SE over {curve.error_units if curve.single_split else split_text(curve)}",
-        position=positions(curve.lams),
+        loss=format_loss_name(curve.loss_name),
+        bars=f"held out, ± 1 SE over {curve.error_units if curve.single_split else format_split(curve)}",
+        position=compute_positions(curve.lams),
         lams=curve.lams,
         mean=curve.mean,
         se=curve.se,
         train=curve.train_mean,
         failed=curve.failed,
-        choices=choices(curve),
+        choices=find_choices(curve),
         null=curve.null_loss,
         complexity=curve.nonzero if sparse else curve.norm,
-        complexity_label=_complexity_words(curve),
+        complexity_label=_format_complexity_label(curve),
         low=low,
         high=high,
         index_model=curve.index_model,
     )
 
 
-def choices(curve: Curve) -> dict[str, int]:
+def find_choices(curve: Curve) -> dict[str, int]:
     """Return the index of each choice by label; empty if a model diverged at every strength."""
     if curve.failed.all():
         return {}
     return {"choice": curve.index} if curve.budget is not None else {"min": curve.index_min, "1se": curve.index_1se}
 
 
-def _complexity_words(curve: Curve) -> str:
+def _format_complexity_label(curve: Curve) -> str:
     if curve.penalty.sparse:
         return "nonzero weights"
     return "distance from the first weights" if curve.penalty.name == "L2-SP" else "norm of the penalised weights"
 
 
-def _limits(curve: Curve) -> tuple[float, float]:
+def _compute_limits(curve: Curve) -> tuple[float, float]:
     """Return a range of losses in which the choice is visible: the end of a curve may be a hundred times as high.
 
     Above the smallest loss, the range includes half of the strengths, three error bars, and no penalty if it is not far
@@ -117,7 +117,7 @@ def _limits(curve: Curve) -> tuple[float, float]:
     return float(low - 0.06 * height), float(high + 0.06 * height)
 
 
-def _limits_without_choice(curve: Curve) -> tuple[float, float]:
+def _compute_limits_without_choice(curve: Curve) -> tuple[float, float]:
     """Return a range around the best constant if every strength diverged; (0, 1) if there is no best constant."""
     high = 2 * curve.null_loss if curve.null_loss > 0 and np.isfinite(curve.null_loss) else 1.0
     return 0.0, float(high)

@@ -11,7 +11,7 @@ from shrinkage._path._pictures._rows import RowsData
 from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, LAYERS, TRAINING, add_grid, finish_strengths
 from shrinkage._path._pictures._training import EpochsData, FoldsData
 from shrinkage._path._pictures._weights import WeightsData
-from shrinkage._path._words import lam_text
+from shrinkage._path._words import format_lam
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,10 +24,10 @@ def draw_epochs(axes: Axes, data: EpochsData, index: int) -> list[Any]:
     style: dict[str, Any] = {"linewidth": 1.6}
     lines = axes.plot(data.epochs, data.held_out[index], color=HELD_OUT, label="held out", **style)
     lines += axes.plot(data.epochs, data.training[index], color=TRAINING, label="training", **style)
-    epoch = int(data.chosen[index])
+    epoch = int(data.chosen_epochs[index])
     lines.append(axes.axvline(epoch, color=INK, linewidth=1, linestyle=":", label=f"chosen epoch: {epoch}"))
     axes.set_ylabel(data.loss)
-    axes.set_xlabel(f"epoch, at λ = {lam_text(data.lams[index])}")
+    axes.set_xlabel(f"epoch, at λ = {format_lam(data.lams[index])}")
     add_grid(axes)
     return lines
 
@@ -104,7 +104,7 @@ def draw_calibration(axes: Axes, data: CalibrationData) -> list[Any]:
     for (label, bins), colour in zip(data.bins.items(), _COLOURS, strict=False):
         error = [bins.observed - bins.low, bins.high - bins.observed]
         style: dict[str, Any] = {"fmt": "o-", "color": colour, "markersize": 5, "linewidth": 1.2, "capsize": 2}
-        words = f"{label}, λ = {lam_text(bins.lam)}: off by {100 * bins.error:.1f} % on average"
+        words = f"{label}, λ = {format_lam(bins.lam)}: off by {100 * bins.error:.1f} % on average"
         handles.append(axes.errorbar(bins.predicted, bins.observed, error, elinewidth=0.9, label=words, **style))
     axes.set_xlabel(f"predicted probability that {data.event}" if " " in data.event[6:] else "predicted probability")
     axes.set_ylabel("share of the held-out rows")
@@ -120,7 +120,7 @@ def draw_residuals(axes: Axes, data: ResidualsData) -> list[Any]:
     style: dict[str, Any] = {"marker": "o", "markersize": 3.5, "alpha": 0.5, "linestyle": "none", "markeredgewidth": 0}
     handles = axes.plot(data.predicted, data.residual, color=HELD_OUT, label=words, **style)
     axes.axhline(0, color=FAINT, linewidth=1)
-    axes.set_xlabel(f"prediction, at λ = {lam_text(data.lam)}")
+    axes.set_xlabel(f"prediction, at λ = {format_lam(data.lam)}")
     axes.set_ylabel("residual: target minus prediction")
     add_grid(axes)
     return handles
@@ -131,7 +131,7 @@ def draw_classes(axes: Axes, data: ClassesData) -> list[Any]:
     places = np.arange(len(data.classes))[::-1]
     handles = []
     for (label, losses), colour, marker in zip(data.losses.items(), _COLOURS, "os", strict=False):
-        words = f"{label}, λ = {lam_text(data.lams[label])}"
+        words = f"{label}, λ = {format_lam(data.lams[label])}"
         handles += axes.plot(losses, places, marker, color=colour, markersize=6, label=words)
     if len(data.losses) == 2:
         left, right = data.losses.values()

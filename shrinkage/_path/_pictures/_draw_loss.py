@@ -8,7 +8,7 @@ import numpy as np
 
 from shrinkage._path._pictures._curve_data import CurveData
 from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, TRAINING, finish_strengths
-from shrinkage._path._words import figures, lam_text
+from shrinkage._path._words import format_figures, format_lam
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ def draw_loss(axes: Axes, data: CurveData) -> list[Any]:
     handles += _draw_constant(axes, data)
     if (index_model := data.index_model) is not None:
         style = {"color": TRAINING, "linewidth": 1, "linestyle": "-."}
-        label = f"model: λ = {lam_text(data.lams[index_model])}"
+        label = f"model: λ = {format_lam(data.lams[index_model])}"
         handles.append(axes.axvline(data.position[index_model], ymax=1 - _LABEL_SHARE, label=label, **style))
     _draw_axes(axes, data)
     _draw_sizes(axes, data)
@@ -47,27 +47,27 @@ def _draw_choices(axes: Axes, data: CurveData) -> None:
     if len(names) == 1:
         (index,) = names
         room = (data.position[index] - start) / width
-        _draw_choice(axes, data, index, " = ".join(data.choices), row=0, left=room > _LABEL_WIDTH)
+        _draw_choice(axes, data, index, " = ".join(data.choices), row=0, is_left=room > _LABEL_WIDTH)
         return
     first, second = sorted(names, key=lambda index: data.position[index])
     room_at_left = (data.position[first] - start) / width > _LABEL_WIDTH
     room_at_right = (data.position[second] - start) / width < 1 - _LABEL_WIDTH
     first_left, second_left = room_at_left, not room_at_right
     first_low = first_left and second_left
-    _draw_choice(axes, data, first, names[first], row=int(first_low), left=first_left)
-    _draw_choice(axes, data, second, names[second], row=int(not first_low), left=second_left)
+    _draw_choice(axes, data, first, names[first], row=int(first_low), is_left=first_left)
+    _draw_choice(axes, data, second, names[second], row=int(not first_low), is_left=second_left)
 
 
 _LABEL_WIDTH = 0.3  # share of the width that a label needs
 
 
-def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, *, row: int, left: bool) -> None:
+def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, *, row: int, is_left: bool) -> None:
     height = 0.98 - row * (_LABEL_SHARE - 0.02) / 2
     axes.axvline(data.position[index], ymax=height, color=INK, linewidth=1, linestyle=":")
     style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
-    style |= {"xytext": (-4, 0), "ha": "right"} if left else {"xytext": (4, 0), "ha": "left"}
+    style |= {"xytext": (-4, 0), "ha": "right"} if is_left else {"xytext": (4, 0), "ha": "left"}
     style["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # hides the grid
-    axes.annotate(f"{name}: λ = {lam_text(data.lams[index])}", (data.position[index], height), fontsize=9, **style)
+    axes.annotate(f"{name}: λ = {format_lam(data.lams[index])}", (data.position[index], height), fontsize=9, **style)
 
 
 def _draw_constant(axes: Axes, data: CurveData) -> list[Any]:
@@ -78,7 +78,7 @@ def _draw_constant(axes: Axes, data: CurveData) -> list[Any]:
     if data.low < data.null < data.high:
         return [axes.axhline(data.null, label="best constant", **style)]
     where = "above" if data.null >= data.high else "below"
-    return axes.plot([], [], label=f"best constant: {figures(data.null)}, {where}", **style)
+    return axes.plot([], [], label=f"best constant: {format_figures(data.null)}, {where}", **style)
 
 
 def _draw_held_out(axes: Axes, data: CurveData) -> list[Any]:
@@ -99,13 +99,13 @@ def _draw_training(axes: Axes, data: CurveData) -> list[Any]:
     positive = data.lams > 0
     style: dict[str, Any] = {"color": TRAINING, "marker": "o", "markersize": 3.2, "linewidth": 1.3}
     axes.plot(data.position[~positive], losses[~positive], **style)
-    line = axes.plot(data.position[positive], losses[positive], label=_training_words(data), **style)[0]
+    line = axes.plot(data.position[positive], losses[positive], label=_format_training_label(data), **style)[0]
     below = Rectangle((0, data.low), 1, data.high - data.low, transform=axes.get_yaxis_transform())
     line.set_clip_path(below)  # the space above is for labels
     return [line]
 
 
-def _training_words(data: CurveData) -> str:
+def _format_training_label(data: CurveData) -> str:
     """Return the legend of the training loss, with a remark if all of it is outside the range."""
     train = data.train[~data.failed & np.isfinite(data.train)]
     if len(train) and (train > data.high).all():
@@ -151,7 +151,7 @@ def _draw_sizes(axes: Axes, data: CurveData) -> None:
     shown_places = [*range(0, n - 1, max(1, round(n / 7))), n - 1]
     values = data.complexity[shown_places]
     sizes = axes.secondary_xaxis("top")
-    sizes.set_xticks(data.position[shown_places], [_size(value) for value in values])
+    sizes.set_xticks(data.position[shown_places], [_format_size(value) for value in values])
     sizes.tick_params(labelsize=9)
     if bool((np.diff(values) < -0.01 * np.abs(values[:-1])).any()):
         sizes.tick_params(length=0)
@@ -161,7 +161,7 @@ def _draw_sizes(axes: Axes, data: CurveData) -> None:
         sizes.set_xlabel(data.complexity_label, fontsize=9.5)
 
 
-def _size(value: float) -> str:
+def _format_size(value: float) -> str:
     if not np.isfinite(value):
         return "-"
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

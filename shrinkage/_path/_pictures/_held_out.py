@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from shrinkage._path._curve import Curve
 from shrinkage._path._pictures._no_picture import NoPicture
-from shrinkage._path._words import loss_words
+from shrinkage._path._words import format_loss_name
 
 Floats = NDArray[np.float64]
 
 _BINS, _POINTS, _CLASSES = 10, 2000, 30
-_ONE_UNIT = ("binary_crossentropy", "binary_focal_crossentropy")
+_BINARY_LOSSES = ("binary_crossentropy", "binary_focal_crossentropy")
 _LABELS = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
 _ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy")
-CLASSIFICATION = (*_ONE_UNIT, *_LABELS, *_ONE_HOT)
+CLASSIFICATION = (*_BINARY_LOSSES, *_LABELS, *_ONE_HOT)
 """The losses of which predictions are probabilities of classes, or logits."""
 
 
@@ -56,7 +56,7 @@ class CalibrationData:
     bins: dict[str, Bins]
 
 
-def calibration_data(curve: Curve, indices: dict[str, int], *, from_logits: bool = False) -> CalibrationData:
+def compute_calibration_data(curve: Curve, indices: dict[str, int], *, from_logits: bool = False) -> CalibrationData:
     """Collect predicted probabilities and events.
 
     With two classes, the event is class 1; with more, that the predicted class, which has the highest probability, is
@@ -70,12 +70,12 @@ def calibration_data(curve: Curve, indices: dict[str, int], *, from_logits: bool
     Raises:
         NoPicture: if the path has no probabilities of classes.
     """
-    _check_one_output(curve)
+    _check_single_output(curve)
     if curve.loss_name not in CLASSIFICATION:
-        raise NoPicture(f"Calibration is of probabilities of classes, and the loss is the {_loss(curve)}.")
-    predictions, targets = _one_output(curve)
-    several = curve.loss_name not in _ONE_UNIT
-    labels = _class_of_row(curve, targets, predictions) if several else None
+        raise NoPicture(f"Calibration is of probabilities of classes, and the loss is the {_format_loss_name(curve)}.")
+    predictions, targets = _get_single_output(curve)
+    several = curve.loss_name not in _BINARY_LOSSES
+    labels = _find_classes(curve, targets, predictions) if several else None
     bins = {}
     for label, index in indices.items():
         if curve.failed[index]:
@@ -88,14 +88,14 @@ def calibration_data(curve: Curve, indices: dict[str, int], *, from_logits: bool
             probability = (1 / (1 + np.exp(-np.clip(scores, -700, 700))) if from_logits else scores).ravel()
             truth = targets.reshape(len(targets), -1).astype(np.float64)
             event = np.broadcast_to(truth, (len(truth), scores[0].size)).ravel() > 0.5
-        bins[label] = _bins(float(curve.lams[index]), probability, event)
+        bins[label] = _make_bins(float(curve.lams[index]), probability, event)
     if not bins:
         raise NoPicture("The models at these strengths diverged, so there are no predictions.")
     words = "the predicted class is right" if several else "class 1"
     return CalibrationData(words, bins)
 
 
-def _bins(lam: float, probability: Floats, event: NDArray[np.bool_]) -> Bins:
+def _make_bins(lam: float, probability: Floats, event: NDArray[np.bool_]) -> Bins:
     place = np.clip((probability * _BINS).astype(int), 0, _BINS - 1)
     parts = [np.flatnonzero(place == number) for number in np.unique(place)]
     count = np.array([len(part) for part in parts])
@@ -127,16 +127,16 @@ class ResidualsData:
     n_all: int
 
 
-def residuals_data(curve: Curve, index: int) -> ResidualsData:
+def compute_residuals_data(curve: Curve, index: int) -> ResidualsData:
     """Collect the residuals at a strength; at most 2,000 of them, drawn at random.
 
     Raises:
         NoPicture: if the path has no residuals.
     """
-    _check_one_output(curve)
+    _check_single_output(curve)
     if curve.loss_name in CLASSIFICATION or "hinge" in curve.loss_name:
-        raise NoPicture(f"Residuals are of a regression, and the loss is the {_loss(curve)}.")
-    predictions, targets = _one_output(curve)
+        raise NoPicture(f"Residuals are of a regression, and the loss is the {_format_loss_name(curve)}.")
+    predictions, targets = _get_single_output(curve)
     if curve.failed[index]:
         raise NoPicture("A model at this strength diverged, so there are no residuals.")
     predicted = predictions[:, index].reshape(len(predictions), -1).astype(np.float64)
@@ -177,7 +177,7 @@ class ClassesData:
     n_all: int
 
 
-def classes_data(curve: Curve, indices: dict[str, int]) -> ClassesData:
+def compute_classes_data(curve: Curve, indices: dict[str, int]) -> ClassesData:
     """Collect the mean held-out loss of each class.
 
     Args:
@@ -187,13 +187,13 @@ def classes_data(curve: Curve, indices: dict[str, int]) -> ClassesData:
     Raises:
         NoPicture: if rows have no class, or the loss has no value per row.
     """
-    _check_one_output(curve)
+    _check_single_output(curve)
     if curve.loss_name not in CLASSIFICATION and "hinge" not in curve.loss_name:
-        raise NoPicture(f"The target has no classes: the loss is the {_loss(curve)}.")
-    predictions, targets = _one_output(curve)
+        raise NoPicture(f"The target has no classes: the loss is the {_format_loss_name(curve)}.")
+    predictions, targets = _get_single_output(curve)
     if np.isnan(curve.row_loss).all():
         raise NoPicture("The loss has no value per row, so there are no losses of classes.")
-    labels = _class_of_row(curve, targets, predictions)
+    labels = _find_classes(curve, targets, predictions)
     classes, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
     weight = np.ones(len(labels)) if curve.row_weight is None else np.asarray(curve.row_weight, float)
     total = np.bincount(place, weight)
@@ -205,7 +205,7 @@ def classes_data(curve: Curve, indices: dict[str, int]) -> ClassesData:
     first = next(iter(losses.values()))
     top_classes = np.sort(np.argsort(-np.nan_to_num(first, nan=-np.inf), kind="stable")[:_CLASSES])
     return ClassesData(
-        loss=loss_words(curve.loss_name),
+        loss=format_loss_name(curve.loss_name),
         classes=classes[top_classes],
         counts=counts[top_classes],
         losses={label: loss[top_classes] for label, loss in losses.items()},
@@ -217,19 +217,19 @@ def classes_data(curve: Curve, indices: dict[str, int]) -> ClassesData:
 # --- rows
 
 
-def _check_one_output(curve: Curve) -> None:
+def _check_single_output(curve: Curve) -> None:
     if not isinstance(curve.predictions, np.ndarray):
         raise NoPicture("The model has several outputs, and this picture is of one.")
 
 
-def _one_output(curve: Curve) -> tuple[NDArray[np.floating], NDArray[np.generic]]:
+def _get_single_output(curve: Curve) -> tuple[NDArray[np.floating], NDArray[np.generic]]:
     """Return predictions (m, S, ...) and targets (m, ...) of a model with one output."""
     if curve.targets is None:
         raise NoPicture("An earlier version saved this path, without the targets of the held-out rows: fit again.")
     return curve.predictions, np.asarray(curve.targets)
 
 
-def _class_of_row(curve: Curve, targets: NDArray[np.generic], predictions: NDArray[np.floating]) -> NDArray[np.int64]:
+def _find_classes(curve: Curve, targets: NDArray[np.generic], predictions: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return the class number of each row, (m,)."""
     flat = targets.reshape(len(targets), -1)
     if predictions.ndim > 3:
@@ -238,7 +238,7 @@ def _class_of_row(curve: Curve, targets: NDArray[np.generic], predictions: NDArr
         return flat[:, 0].astype(np.int64)
     if flat.shape[1] == 1:
         return (flat[:, 0].astype(np.float64) > 0.5).astype(np.int64)
-    if curve.loss_name in _ONE_UNIT or np.any(flat.astype(np.float64).sum(axis=1) != 1):
+    if curve.loss_name in _BINARY_LOSSES or np.any(flat.astype(np.float64).sum(axis=1) != 1):
         raise NoPicture("Each row has several labels, so it has no class of its own.")
     return flat.astype(np.float64).argmax(axis=1)
 
@@ -248,5 +248,5 @@ def _softmax(scores: Floats) -> Floats:
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def _loss(curve: Curve) -> str:
-    return loss_words(curve.loss_name)
+def _format_loss_name(curve: Curve) -> str:
+    return format_loss_name(curve.loss_name)

@@ -9,17 +9,17 @@ from typing import Any, Literal, get_args
 from shrinkage._messages._note import quote
 from shrinkage._path._curve import Curve
 from shrinkage._path._pictures import _draw
-from shrinkage._path._pictures._curve_data import curve_data
+from shrinkage._path._pictures._curve_data import compute_curve_data
 from shrinkage._path._pictures._draw_loss import draw_loss
-from shrinkage._path._pictures._held_out import calibration_data, classes_data, residuals_data
+from shrinkage._path._pictures._held_out import compute_calibration_data, compute_classes_data, compute_residuals_data
 from shrinkage._path._pictures._plot import Draw
-from shrinkage._path._pictures._rows import rows_data
-from shrinkage._path._pictures._training import epochs_data, folds_data
+from shrinkage._path._pictures._rows import compute_rows_data
+from shrinkage._path._pictures._training import compute_epochs_data, compute_folds_data
 from shrinkage._path._pictures._weights import WeightsData
 
 Kind = Literal["loss", "epochs", "folds", "weights", "calibration", "residuals", "classes", "rows"]
 _KINDS: tuple[str, ...] = get_args(Kind)
-_OF_A_STRENGTH = ("epochs", "calibration", "residuals", "classes")
+_SINGLE_STRENGTH_KINDS = ("epochs", "calibration", "residuals", "classes")
 
 
 def check_kind(kind: Any, lam: Any) -> bool:
@@ -30,16 +30,17 @@ def check_kind(kind: Any, lam: Any) -> bool:
     """
     if kind not in _KINDS:
         raise ValueError(f"`kind` must be one of {', '.join(map(repr, _KINDS))}. Received: {quote(kind)}.")
-    if lam is not None and kind not in _OF_A_STRENGTH:
+    if lam is not None and kind not in _SINGLE_STRENGTH_KINDS:
         about = "the choice" if kind == "rows" else "all strengths"
         raise ValueError(
-            f"`lam` goes with the kinds {', '.join(map(repr, _OF_A_STRENGTH))}; the kind {kind!r} shows {about}. "
+            f"`lam` goes with the kinds {', '.join(map(repr, _SINGLE_STRENGTH_KINDS))}; the kind {kind!r} shows "
+            f"{about}. "
             f"Received: lam={lam!r}."
         )
-    return kind in _OF_A_STRENGTH
+    return kind in _SINGLE_STRENGTH_KINDS
 
 
-def strengths_to_compare(curve: Curve, index: int) -> dict[str, int]:
+def select_compared_strengths(curve: Curve, index: int) -> dict[str, int]:
     """Return the index of a strength and of no penalty by label; one of them if they are the same."""
     last = len(curve.lams) - 1
     if index == last:
@@ -48,7 +49,7 @@ def strengths_to_compare(curve: Curve, index: int) -> dict[str, int]:
     return {"choice" if chosen else "penalty": index, "none": last}
 
 
-def drawings(
+def make_drawings(
     kind: Kind, curve: Curve, index: int, weights: Callable[[], WeightsData], *, from_logits: bool
 ) -> list[Draw]:
     """Return a function that draws each part of a picture, one below the other.
@@ -64,19 +65,19 @@ def drawings(
         NoPicture: if the path has no data for the picture.
     """
     if kind == "epochs":
-        return [partial(_draw.draw_epochs, data=epochs_data(curve), index=index)]
+        return [partial(_draw.draw_epochs, data=compute_epochs_data(curve), index=index)]
     if kind == "folds":
-        return [partial(_draw.draw_folds, data=folds_data(curve))]
+        return [partial(_draw.draw_folds, data=compute_folds_data(curve))]
     if kind == "weights":
         data = weights()
         return [partial(draw, data=data) for draw in (_draw.draw_norms, _draw.draw_nonzero)[: 1 + data.sparse]]
     if kind == "calibration":
-        pair = strengths_to_compare(curve, index)
-        return [partial(_draw.draw_calibration, data=calibration_data(curve, pair, from_logits=from_logits))]
+        pair = select_compared_strengths(curve, index)
+        return [partial(_draw.draw_calibration, data=compute_calibration_data(curve, pair, from_logits=from_logits))]
     if kind == "residuals":
-        return [partial(_draw.draw_residuals, data=residuals_data(curve, index))]
+        return [partial(_draw.draw_residuals, data=compute_residuals_data(curve, index))]
     if kind == "classes":
-        return [partial(_draw.draw_classes, data=classes_data(curve, strengths_to_compare(curve, index)))]
+        return [partial(_draw.draw_classes, data=compute_classes_data(curve, select_compared_strengths(curve, index)))]
     if kind == "rows":
-        return [partial(_draw.draw_rows, data=rows_data(curve))]
-    return [partial(draw_loss, data=curve_data(curve))]
+        return [partial(_draw.draw_rows, data=compute_rows_data(curve))]
+    return [partial(draw_loss, data=compute_curve_data(curve))]

@@ -32,7 +32,7 @@ def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str) -> Figure:
     file = check_picture_file(file)
     with matplotlib.rc_context(STYLE):
         user_axes = None if ax is None else [*np.ravel(np.array(ax, dtype=object))]
-        figure, every = _new_axes(len(pictures)) if user_axes is None else (_figure_of(user_axes), user_axes)
+        figure, every = _make_axes(len(pictures)) if user_axes is None else (_get_figure(user_axes), user_axes)
         handles: list[Any] = []
         for draw, axes in zip(pictures, every, strict=False):
             handles = draw(axes)
@@ -50,7 +50,7 @@ def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str) -> Figure:
     return figure
 
 
-def _new_axes(n: int) -> tuple[Figure, list[Axes]]:
+def _make_axes(n: int) -> tuple[Figure, list[Axes]]:
     """Return a figure, which is not registered with pyplot and has no window, and its axes."""
     from matplotlib.figure import Figure
 
@@ -58,7 +58,7 @@ def _new_axes(n: int) -> tuple[Figure, list[Axes]]:
     return figure, [*np.ravel(np.array(figure.subplots(n, sharex=n > 1), dtype=object))]
 
 
-def _figure_of(axes: Sequence[Any]) -> Figure:
+def _get_figure(axes: Sequence[Any]) -> Figure:
     """Return the figure that has the caller's axes."""
     from matplotlib.axes import Axes
 

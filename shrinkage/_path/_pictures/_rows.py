@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shrinkage._path._curve import Curve
 from shrinkage._path._pictures._no_picture import NoPicture
-from shrinkage._path._words import loss_words, strength_text
+from shrinkage._path._words import format_loss_name, format_strength
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class RowsData:
     null: float
 
 
-def rows_data(curve: Curve) -> RowsData:
+def compute_rows_data(curve: Curve) -> RowsData:
     """Collect the losses by number of training rows.
 
     Raises:
@@ -49,9 +49,9 @@ def rows_data(curve: Curve) -> RowsData:
         raise NoPicture("The path has no learning curve. Say learning_curve=True in the call of fit.")
     indices = [curve.index_of(lam) for lam in learned.lams.tolist()]
     return RowsData(
-        loss=loss_words(curve.loss_name),
+        loss=format_loss_name(curve.loss_name),
         rows=learned.rows,
-        names=tuple(strength_text(curve, index) for index in indices),
+        names=tuple(format_strength(curve, index) for index in indices),
         held_out=learned.mean.T,
         se=learned.se.T,
         training=learned.train_mean[:, 0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shrinkage._messages._file_names import check_file_name, writing
+from shrinkage._messages._file_names import check_file_name, explain_write_errors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def check_picture_file(file: Any) -> Any:
 def save_picture(figure: Figure, file: Any) -> None:
     """Write a figure to a file that `check_picture_file` returned; None writes nothing."""
     if isinstance(file, Path):
-        with writing("`file`", file):
+        with explain_write_errors("`file`", file):
             figure.savefig(file)
     elif file is not None:
         figure.savefig(file)

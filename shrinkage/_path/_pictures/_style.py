@@ -20,7 +20,7 @@ STYLE: Any = {
 }
 
 
-def positions(lams: NDArray[np.float64]) -> NDArray[np.float64]:
+def compute_positions(lams: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return log10(lam) for each strength; lam = 0 is placed to the left of the others."""
     positive = lams > 0
     position = np.log10(lams, out=np.zeros(len(lams)), where=positive)
@@ -30,7 +30,7 @@ def positions(lams: NDArray[np.float64]) -> NDArray[np.float64]:
     return position
 
 
-def decades(position: NDArray[np.float64], lams: NDArray[np.float64]) -> tuple[list[float], list[int | None]]:
+def compute_decades(position: NDArray[np.float64], lams: NDArray[np.float64]) -> tuple[list[float], list[int | None]]:
     """Return the positions of λ = 0 and of powers of ten, at most about eight; and the exponents, None for λ = 0."""
     positive = position[lams > 0]
     exponents = range(int(np.ceil(positive.min())), int(np.floor(positive.max())) + 1) if len(positive) else []
@@ -41,7 +41,7 @@ def decades(position: NDArray[np.float64], lams: NDArray[np.float64]) -> tuple[l
 
 def finish_strengths(axes: Axes, position: NDArray[np.float64], lams: NDArray[np.float64]) -> None:
     """Set the ticks of an axis of strengths, the grid, and the break of the axis between λ = 0 and the others."""
-    places, exponents = decades(position, lams)
+    places, exponents = compute_decades(position, lams)
     axes.set_xticks(places, ["0" if exponent is None else f"$10^{{{exponent}}}$" for exponent in exponents])
     axes.set_xlabel("strength λ of the penalty")
     # Of all strengths, also those without a value: what stands outside the axes leaves them no room.

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shrinkage._path._curve import Curve
-from shrinkage._path._pictures._curve_data import choices
+from shrinkage._path._pictures._curve_data import find_choices
 from shrinkage._path._pictures._no_picture import NoPicture
-from shrinkage._path._pictures._style import positions
-from shrinkage._path._words import loss_words
+from shrinkage._path._pictures._style import compute_positions
+from shrinkage._path._words import format_loss_name
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ class EpochsData:
         lams: (S,) the strengths.
         epochs: (E,) the epochs, counted from 1.
         held_out, training: (S, E) mean over folds; NaN from where a member diverged or stopped.
-        chosen: (S,) the chosen epoch.
+        chosen_epochs: (S,) the chosen epoch.
     """
 
     loss: str
@@ -33,10 +33,10 @@ class EpochsData:
     epochs: NDArray[np.int64]
     held_out: Floats
     training: Floats
-    chosen: NDArray[np.int64]
+    chosen_epochs: NDArray[np.int64]
 
 
-def epochs_data(curve: Curve) -> EpochsData:
+def compute_epochs_data(curve: Curve) -> EpochsData:
     """Collect the losses by epoch, averaged over folds.
 
     Raises:
@@ -48,16 +48,16 @@ def epochs_data(curve: Curve) -> EpochsData:
         raise NoPicture("Every model diverged before the end of its first epoch: there are no losses.")
     n_epochs = curve.cv_loss.shape[2]
     return EpochsData(
-        loss=loss_words(curve.loss_name),
+        loss=format_loss_name(curve.loss_name),
         lams=curve.lams,
         epochs=np.arange(1, n_epochs + 1),
-        held_out=_mean(curve.cv_loss, curve.fold_weight),
-        training=_mean(curve.train_loss, curve.train_weight),
-        chosen=np.asarray(curve.epochs),
+        held_out=_compute_mean(curve.cv_loss, curve.fold_weight),
+        training=_compute_mean(curve.train_loss, curve.train_weight),
+        chosen_epochs=np.asarray(curve.epochs),
     )
 
 
-def _mean(losses: Floats, weight: Floats) -> Floats:
+def _compute_mean(losses: Floats, weight: Floats) -> Floats:
     """Return the weighted mean over the first axis."""
     return np.asarray(np.tensordot(weight / weight.sum(), losses, axes=1), np.float64)
 
@@ -87,7 +87,7 @@ class FoldsData:
     choices: dict[str, int]
 
 
-def folds_data(curve: Curve) -> FoldsData:
+def compute_folds_data(curve: Curve) -> FoldsData:
     """Collect the held-out losses by fold.
 
     Raises:
@@ -100,18 +100,18 @@ def folds_data(curve: Curve) -> FoldsData:
         raise NoPicture("Every model diverged: there are no losses to compare.")
     least = [-1 if np.isnan(fold).all() else int(np.nanargmin(fold)) for fold in losses]
     return FoldsData(
-        loss=loss_words(curve.loss_name),
-        position=positions(curve.lams),
+        loss=format_loss_name(curve.loss_name),
+        position=compute_positions(curve.lams),
         lams=curve.lams,
-        names=_fold_names(curve),
+        names=_format_fold_names(curve),
         folds=losses,
         mean=curve.candidates,
         least=np.array(least),
-        choices=choices(curve),
+        choices=find_choices(curve),
     )
 
 
-def _fold_names(curve: Curve) -> tuple[str, ...]:
+def _format_fold_names(curve: Curve) -> tuple[str, ...]:
     pairs = (divmod(number, curve.folds.per_repeat) for number in range(len(curve.fold_weight)))
     if curve.folds.repeats == 1:
         return tuple(f"fold {fold + 1}" for _, fold in pairs)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shrinkage._path._curve import Curve, Status
-from shrinkage._path._pictures._curve_data import choices
+from shrinkage._path._pictures._curve_data import find_choices
 from shrinkage._path._pictures._no_picture import NoPicture
-from shrinkage._path._pictures._style import positions
+from shrinkage._path._pictures._style import compute_positions
 from shrinkage._weights._selection import Selection
 
 Floats = NDArray[np.float64]
@@ -42,7 +42,7 @@ class WeightsData:
     choices: dict[str, int]
 
 
-def weights_data(curve: Curve, selection: Selection, values: Sequence[NDArray[np.floating]]) -> WeightsData:
+def compute_weights_data(curve: Curve, selection: Selection, values: Sequence[NDArray[np.floating]]) -> WeightsData:
     """Collect norms and zeros by layer.
 
     Args:
@@ -71,12 +71,12 @@ def weights_data(curve: Curve, selection: Selection, values: Sequence[NDArray[np
             nonzero[place, usable] += np.count_nonzero(rows, axis=1)
             sizes[place] += weight.size
     return WeightsData(
-        position=positions(curve.lams),
+        position=compute_positions(curve.lams),
         lams=curve.lams,
         layers=layers,
         sizes=sizes,
         norm=np.sqrt(squares),
         nonzero=nonzero / sizes[:, None],
         sparse=curve.penalty.sparse,
-        choices=choices(curve),
+        choices=find_choices(curve),
     )

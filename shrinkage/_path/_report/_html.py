@@ -17,21 +17,21 @@ _FOLDER = Path(__file__).parent
 
 def render(template: str, **values: Any) -> str:
     """Return the text of a template of this folder."""
-    return _environment().get_template(template).render(**values)
+    return _make_environment().get_template(template).render(**values)
 
 
 @cache
-def _environment() -> Environment:
+def _make_environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
     found = Environment(loader=FileSystemLoader(_FOLDER), trim_blocks=True, lstrip_blocks=True, **options)
     found.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}  # NaN is not JSON
-    found.filters["with_code"] = _with_code
+    found.filters["with_code"] = _mark_code
     return found
 
 
-def _with_code(text: str) -> Markup:
+def _mark_code(text: str) -> Markup:
     """Return escaped text, with what stands between backticks as code."""
     from markupsafe import Markup, escape
 
@@ -44,7 +44,7 @@ def read_file(name: str) -> str:
     return (_FOLDER / name).read_text("utf-8")
 
 
-def notebook_table(title: str, cells: Mapping[str, Sequence[str]], words: Sequence[str]) -> str:
+def render_notebook_table(title: str, cells: Mapping[str, Sequence[str]], words: Sequence[str]) -> str:
     """Return a table and sentences as HTML for `_repr_html_`, readable on light and dark pages.
 
     Args:
@@ -53,7 +53,7 @@ def notebook_table(title: str, cells: Mapping[str, Sequence[str]], words: Sequen
         words: the sentences below.
 
     Example:
-        >>> html = notebook_table("a & b", {"": ["loss"], "min": ["0.1"]}, ["Use it."])
+        >>> html = render_notebook_table("a & b", {"": ["loss"], "min": ["0.1"]}, ["Use it."])
         >>> "a &amp; b" in html
         True
     """

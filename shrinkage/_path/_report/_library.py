@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @cache
-def library() -> tuple[str, str]:
+def read_plotly_library() -> tuple[str, str]:
     """Return plotly.js for a page: its text, compressed by gzip, in base64; and the hash for the page's policy.
 
     Plotly's Python package has the file. The package itself is not imported, which would take longer than the report.
@@ -18,9 +18,9 @@ def library() -> tuple[str, str]:
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("A report needs the package plotly: pip install plotly.", name="plotly")
     script = (Path(next(iter(found.submodule_search_locations))) / "package_data" / "plotly.min.js").read_bytes()
-    return base64.b64encode(gzip.compress(script, 6, mtime=0)).decode(), script_hash(script)
+    return base64.b64encode(gzip.compress(script, 6, mtime=0)).decode(), hash_script(script)
 
 
-def script_hash(script: bytes) -> str:
+def hash_script(script: bytes) -> str:
     """Return the source expression that allows a script in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shrinkage._path._curve import Curve
-from shrinkage._path._report._section import Section, Table
-from shrinkage._path._words import figures, strength_text
+from shrinkage._path._report._section import Section, SectionTable
+from shrinkage._path._words import format_figures, format_strength
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,41 +16,41 @@ if TYPE_CHECKING:
 _ROWS, _COLUMNS, _LENGTH = 10, 12, 60
 
 
-def rows_section(curve: Curve, x: Any, counted: str) -> Section:
+def make_rows_section(curve: Curve, x: Any, numbering: str) -> Section:
     """Return the ten rows with the largest held-out loss at the choice.
 
     Args:
         curve: the curve.
         x: a table or an array with all rows, or None to show row numbers and losses only.
-        counted: how rows are counted, without a full stop.
+        numbering: how rows are counted, without a full stop.
     """
     title = "Rows with the largest loss"
-    table = None if x is None else _frame(x, curve.folds.n_rows)
+    table = None if x is None else _to_frame(x, curve.folds.n_rows)
     if curve.failed.all() or np.isnan(curve.row_loss[:, curve.index]).all():
         reason = "a model diverged at every strength" if curve.failed.all() else "the loss has no value per row"
         return Section(title, f"There is no loss of a row: {reason}.")
     losses = curve.row_loss[:, curve.index]
     worst = np.argsort(-np.nan_to_num(losses, nan=-np.inf), kind="stable")[:_ROWS]
     total = np.nansum(losses)
-    words = f"Held-out losses of single rows at the choice, {strength_text(curve, curve.index)}. "
+    words = f"Held-out losses of single rows at the choice, {format_strength(curve, curve.index)}. "
     if (losses[np.isfinite(losses)] >= 0).all() and total > 0 and len(losses) > _ROWS:
         words += f"These {_ROWS} of {len(losses):,} rows have {100 * losses[worst].sum() / total:.0f} % of the loss. "
-    words += f"{counted}. A wrong target, or a kind of row that is rare, may be among them."
+    words += f"{numbering}. A wrong target, or a kind of row that is rare, may be among them."
     titles, cells = ["row", "loss", "without a penalty"], []
     for place in worst:
-        none = figures(float(curve.row_loss[place, -1]))
-        cells.append([str(curve.held_out_rows[place]), figures(float(losses[place])), none])
+        none = format_figures(float(curve.row_loss[place, -1]))
+        cells.append([str(curve.held_out_rows[place]), format_figures(float(losses[place])), none])
     if table is not None:
         values = table.iloc[curve.held_out_rows[worst], :_COLUMNS]
         titles += [str(name) for name in values.columns]
         for row, found in zip(cells, values.itertuples(index=False), strict=True):
-            row += [_cell(value) for value in found]
+            row += [_format_cell(value) for value in found]
         if table.shape[1] > _COLUMNS:
             words += f" The first {_COLUMNS} of {table.shape[1]:,} columns are shown."
-    return Section(title, words, table=Table(titles, cells, words=()))
+    return Section(title, words, table=SectionTable(titles, cells, words=()))
 
 
-def _frame(x: Any, n_rows: int) -> pd.DataFrame:
+def _to_frame(x: Any, n_rows: int) -> pd.DataFrame:
     """Return the caller's rows as a table of pandas.
 
     Raises:
@@ -77,6 +77,6 @@ def _frame(x: Any, n_rows: int) -> pd.DataFrame:
     return x
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     text = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…"

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Table:
+class SectionTable:
     """A table; the first column has words, and the others numbers unless `words` names them."""
 
     titles: Sequence[str]
@@ -24,7 +24,7 @@ class Section:
     title: str
     words: str = ""
     figures: Sequence[dict[str, Any]] = ()
-    table: Table | None = None
+    table: SectionTable | None = None
     facts: Sequence[tuple[str, str]] = ()
     """Names with values."""
     notes: Sequence[str] = ()

@@ -42,7 +42,7 @@ def untrained_path(request: Request) -> sh.Path:
         selection=sh.describe(template.network),
         predictions=np.zeros((200, len(lams), template.network.output_shape[-1])),
         targets=np.resize(request.y, (200, 1)),  # as many rows as `make_path` holds out
-        weights=tuple(np.stack([value] * len(lams)) for value in template.source_values()),
+        weights=tuple(np.stack([value] * len(lams)) for value in template.get_source_values()),
         null_loss=LOSS["null"],
         null_se=float("nan"),
         target_mean=float(mean),
@@ -109,7 +109,7 @@ def stopped_after(count: int) -> Iterator[None]:
     def saving(self, *arguments):
         save(self, *arguments)
         left[0] -= 1
-        self.interrupts.requested = left[0] <= 0
+        self.interrupts.is_requested = left[0] <= 0
 
     with MonkeyPatch.context() as patch:
         patch.setattr(_record, "_SHARE", np.inf)

@@ -16,7 +16,7 @@ from keras import layers
 
 import shrinkage as sh
 from shrinkage._host import _quiet
-from shrinkage.cli._errors import disk_full
+from shrinkage.cli._errors import describe_full_disk
 from tests.cli.commands.running import FakeFit, houses, run, write
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -44,7 +44,7 @@ def wrapped(cause: Exception) -> Exception:
     ids=["number", "cause", "text", "another"],
 )
 def test_a_full_disk_is_known_by_its_number_or_its_words(error, words):
-    assert disk_full(error) == words
+    assert describe_full_disk(error) == words
 
 
 def test_a_disk_that_is_full_before_the_results_are_written(monkeypatch):

@@ -14,7 +14,7 @@ import shrinkage as sh
 from shrinkage._messages._note import Note
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._folder import RUN_FILES
-from shrinkage.cli._terms import IN_SHELL
+from shrinkage.cli._terms import SHELL_TERMS
 from tests.cli.commands.running import LOSS, FakeFit, N, houses, refused, run, write
 
 TABLE_FILES = set(RUN_FILES) - {"images.json", "skipped-rows.csv", "comparison.csv", "comparison.png", "weights.png"}
@@ -105,7 +105,7 @@ def test_the_shell_names_its_own_options():
     ]
     python = re.compile(r"`epochs`|`repeats|\bpath\.|(give|extend) `lams`|batch_size|the learning rate")
     assert len(list(filter(python.search, notes))) >= 8
-    assert list(filter(python.search, map(IN_SHELL.say, notes))) == []
+    assert list(filter(python.search, map(SHELL_TERMS.say, notes))) == []
 
 
 def test_rows_without_a_target_are_left_out_and_said(fake_fit):

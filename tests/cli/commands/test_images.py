@@ -11,7 +11,7 @@ from PIL import Image
 import shrinkage as sh
 from shrinkage._data import _dataset
 from shrinkage.cli._errors import BadInput
-from shrinkage.cli._images import Images, Prepared, fit_arguments, holds_images, prepare, read
+from shrinkage.cli._images import ImageData, Images, holds_images, make_image_fit_arguments, prepare_images, read_image
 from shrinkage.cli._settings import Settings
 from tests.cli.commands.running import run
 
@@ -35,7 +35,7 @@ def draw_folder(folder: str, n: int = N) -> None:
 def settings(**changes) -> Settings:
     options = dict(model="mlp", hidden=None, penalty="l2", rho=None, groups=None, how=None, epochs=2, batch_size=4,
                    learning_rate=None, folds=2, seed=0, choose="min")  # fmt: skip
-    return Settings.with_defaults(**options, **changes)
+    return Settings.from_options(**options, **changes)
 
 
 def test_a_folder_of_images_from_end_to_end():
@@ -59,7 +59,7 @@ def test_a_folder_of_images_from_end_to_end():
     known = table.dropna()
     assert known["prediction"].tolist() == [Path(file).parent.name for file in known["file"]]
     images = Images.load(Path("images-shrinkage/images.json"))
-    pixels = np.stack([read(Path(file), images) for file in known["file"]])
+    pixels = np.stack([read_image(Path(file), images) for file in known["file"]])
     expected = path.model().predict(pixels, verbose=0)  # pyright: ignore[reportArgumentType]
     np.testing.assert_allclose(known[["probability_day", "probability_night"]], expected, rtol=1e-4)
 
@@ -67,16 +67,16 @@ def test_a_folder_of_images_from_end_to_end():
 def test_the_folders_train_and_test_and_val():
     for part in ("train", "test", "val"):
         draw_folder(f"images/{part}", 4)
-    prepared = prepare(Path("images"))
+    prepared = prepare_images(Path("images"))
     assert prepared.n_train == 8 and {file.parts[1] for file in prepared.files[:8]} == {"train"}
     assert {file.parts[1] for file in prepared.files[8:]} == {"val"}
     words = prepared.describe()
     assert "8 images in 2 classes: day 4, night 4" in words and "held out: images/val, in place of folds" in words
     assert "not used: images/test; `shrinkage predict` takes it" in words
-    arguments = fit_arguments(prepared, settings())
+    arguments = make_image_fit_arguments(prepared, settings())
     x, y = arguments["validation_data"]
     assert len(arguments["x"]) == len(x) == 8 and y.tolist() == arguments["y"].tolist() == [0] * 4 + [1] * 4
-    np.testing.assert_array_equal(x[0], read(Path("images/val/day/0.png"), prepared.images))
+    np.testing.assert_array_equal(x[0], read_image(Path("images/val/day/0.png"), prepared.images))
 
 
 def test_what_is_left_out_is_named():
@@ -87,7 +87,7 @@ def test_what_is_left_out_is_named():
         (Path("images") / "day" / name).write_bytes(content)
     draw("images/loose.png")
     (Path("images") / "day" / ".hidden.png").write_bytes(b"")
-    prepared = prepare(Path("images"))
+    prepared = prepare_images(Path("images"))
     words = prepared.describe()
     for said in (
         "17 images in 2 classes: day 9, night 8",
@@ -105,7 +105,7 @@ def test_fewer_than_two_classes(folders):
     for folder in folders:
         draw(f"images/{folder}/1.png")
     with pytest.raises(BadInput, match="a folder of images for each class, .*two classes or more. Found: one"):
-        prepare(Path("images"))
+        prepare_images(Path("images"))
 
 
 def test_classes_that_only_the_held_out_folder_has():
@@ -113,7 +113,7 @@ def test_classes_that_only_the_held_out_folder_has():
     draw_folder("images/val")
     draw("images/val/dusk/1.png")
     with pytest.raises(BadInput, match=r"images/val has classes that images/train has not: dusk\."):
-        prepare(Path("images"))
+        prepare_images(Path("images"))
 
 
 def test_a_folder_of_tables_is_no_folder_of_images():
@@ -159,7 +159,7 @@ def test_images_without_folders_of_classes_are_no_table(options):
 )
 def test_images_of_other_modes_and_sizes(pixels, mode, expected):
     Image.fromarray(pixels).save("1.png")
-    found = read(Path("1.png"), Images(("a", "b"), 3, 2, mode))
+    found = read_image(Path("1.png"), Images(("a", "b"), 3, 2, mode))
     assert found.shape == (3, 2, mode) and found.dtype == np.uint8 and (found == expected).all()
 
 
@@ -167,9 +167,12 @@ def test_images_of_other_modes_and_sizes(pixels, mode, expected):
 def test_images_larger_than_the_memory_limit_are_datasets_with_the_same_rows(parts):
     for part in parts:
         draw_folder(part)
-    prepared: Prepared = prepare(Path("images"))
+    prepared: ImageData = prepare_images(Path("images"))
     size = len(prepared.files) * 9 * 6  # bytes of the pixels
-    arrays, arguments = fit_arguments(prepared, settings(), 2 * size), fit_arguments(prepared, settings(), 2 * size - 1)
+    arrays, arguments = (
+        make_image_fit_arguments(prepared, settings(), 2 * size),
+        make_image_fit_arguments(prepared, settings(), 2 * size - 1),
+    )
     expected, found = [(arrays["x"], arrays["y"])], [arguments["x"]]
     if len(parts) > 1:
         expected.append(arrays["validation_data"])

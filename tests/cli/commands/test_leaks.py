@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shrinkage._cv._splits import make_folds
-from shrinkage.cli._fit import train
-from shrinkage.cli._prepare import Prepared, Wishes, prepare
+from shrinkage.cli._fit import train_path
+from shrinkage.cli._prepare import TableData, TableOptions, prepare_table
 from shrinkage.cli._settings import Settings
 from shrinkage.cli._split import read_split
 
@@ -28,9 +28,9 @@ def table(**columns) -> pd.DataFrame:
     return frame.assign(fold=np.arange(N) % N_FOLDS, **columns)
 
 
-def read(frame: pd.DataFrame, **wishes) -> Prepared:
+def read(frame: pd.DataFrame, **wishes) -> TableData:
     frame.to_csv("t.csv", index=False)
-    return prepare(Path("t.csv"), "y", None, N_FOLDS, Wishes(**wishes))
+    return prepare_table(Path("t.csv"), "y", None, N_FOLDS, TableOptions(**wishes))
 
 
 def test_preprocessing_is_fitted_to_the_training_rows_of_each_fold():
@@ -41,7 +41,8 @@ def test_preprocessing_is_fitted_to_the_training_rows_of_each_fold():
     after.loc[held_out, "a"] = 60 + 3 * after.loc[held_out, "a"]
     after.loc[held_out & (RNG.random(N) < 0.4), "b"] *= 1e3  # moves mean, deviation and the bounds of clipping
     loss, other = (
-        train(read(frame, fold="fold"), Settings.with_defaults(**OPTIONS), None).train_loss for frame in (before, after)
+        train_path(read(frame, fold="fold"), Settings.from_options(**OPTIONS), None).train_loss
+        for frame in (before, after)
     )
     # Numbers are stored as float32 in another unit: the first models differ by rounding alone.
     np.testing.assert_allclose(other[0], loss[0], rtol=1e-4)
@@ -51,7 +52,9 @@ def test_preprocessing_is_fitted_to_the_training_rows_of_each_fold():
 def test_the_mean_of_the_target_in_each_fold_gains_nothing():
     frame = table()
     leak = frame.groupby("fold")["y"].transform("mean")
-    path = train(read(frame.assign(leak=leak), fold="fold"), Settings.with_defaults(**{**OPTIONS, "epochs": 30}), None)
+    path = train_path(
+        read(frame.assign(leak=leak), fold="fold"), Settings.from_options(**{**OPTIONS, "epochs": 30}), None
+    )
     y, means = frame["y"].to_numpy(), leak.to_numpy()
     assert means.std() > 0
     # The best that the column could give: the mean of the held-out rows in place of the mean of the others.

@@ -79,18 +79,18 @@ def test_files_of_two_runs_in_one_folder():
     """`predict` must not guess which of them is right."""
     import keras
 
-    from shrinkage.cli._encoder import assemble, check_model
+    from shrinkage.cli._encoder import assemble_model, check_encoder_model
     from shrinkage.cli._errors import BadInput
     from shrinkage.cli._infer import infer_columns
 
     frame = pd.DataFrame({"a": np.arange(30.0) ** 2, "b": np.arange(30) % 7})
     one, two = (Columns("y", "regression", (), *infer_columns(part)) for part in (frame.drop(columns="b"), frame))
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model = assemble(two, network, 0.0, 1.0)
-    check_model(model, two)
+    model = assemble_model(two, network, 0.0, 1.0)
+    check_encoder_model(model, two)
     for columns, given in ((one, model), (two, network)):
         with pytest.raises(BadInput, match="not of the same run"):
-            check_model(given, columns)
+            check_encoder_model(given, columns)
 
 
 def test_a_share_of_l1_without_an_elastic_net_is_refused():

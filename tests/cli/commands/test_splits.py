@@ -11,7 +11,7 @@ from sklearn.model_selection import TimeSeriesSplit
 import shrinkage as sh
 from shrinkage._problem import _arguments
 from shrinkage.cli import _fit
-from shrinkage.cli._prepare import Wishes, prepare
+from shrinkage.cli._prepare import TableOptions, prepare_table
 from tests.cli.commands.running import N, run, write
 
 RNG = np.random.default_rng(1)
@@ -121,7 +121,7 @@ def test_a_run_with_groups_predicts_without_them():
 
 
 def test_columns_of_the_split_are_left_out_of_the_inputs(tmp_path):
-    prepared = prepare(tmp_path / write(part=PART), "price", None, 5, Wishes(fold="part"))
+    prepared = prepare_table(tmp_path / write(part=PART), "price", None, 5, TableOptions(fold="part"))
     assert "part" not in prepared.columns.names and prepared.split.n_folds == 3
     assert prepared.columns.dropped["part"] == "it decides the split, --fold"
 

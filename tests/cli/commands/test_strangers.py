@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 import shrinkage as sh
-from shrinkage.cli._images import read
+from shrinkage.cli._images import read_image
 from tests.cli.commands.running import FakeFit, refused, run, write
 
 BAIT = Path("code-was-run")
@@ -241,7 +241,7 @@ def test_a_damaged_image_has_a_reason(tmp_path, form):
             content[chance.randrange(len(content))] = chance.randrange(256)
         (tmp_path / "a.png").write_bytes(content[: chance.randint(1, len(content))])
         try:
-            assert read(tmp_path / "a.png", Images(("a", "b"), 4, 4, 3)).shape == (4, 4, 3)
+            assert read_image(tmp_path / "a.png", Images(("a", "b"), 4, 4, 3)).shape == (4, 4, 3)
         except BadInput as reason:
             n_refused += bool(str(reason))
     assert n_refused > 10

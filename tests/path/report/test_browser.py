@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shrinkage._messages._note import PYTHON
-from shrinkage._path._outputs import path_page
-from shrinkage._path._pictures._curve_data import curve_data
+from shrinkage._path._outputs import make_path_page
+from shrinkage._path._pictures._curve_data import compute_curve_data
 from shrinkage._penalties import L1
 from tests.path.predicted import of_a_number, of_classes
 from tests.path.report.test_page import Compared, hostile_page
@@ -53,7 +53,7 @@ def look(browser, tmp_path) -> Iterator[Any]:
 
 
 def html_of(path: Any, **options: Any) -> str:
-    return path_page(path, PYTHON, **options)
+    return make_path_page(path, PYTHON, **options)
 
 
 PAGES = {
@@ -103,7 +103,7 @@ def test_a_hover_tells_the_numbers_of_a_point(look):
     figure = page.locator("figure").first
     assert figure.locator(".hovertext").count() == 0
     points = held_out_points(page)
-    assert points.count() == (~curve_data(path).is_above).sum()
+    assert points.count() == (~compute_curve_data(path).is_above).sum()
     page.evaluate("scrollTo(0, document.querySelector('figure').offsetTop - 100)")
     points.last.hover(force=True)
     page.wait_for_selector("figure .hovertext")

@@ -11,11 +11,11 @@ import pytest
 
 from shrinkage._messages._note import PYTHON, Note
 from shrinkage._path._curve import Status
-from shrinkage._path._outputs import path_page
+from shrinkage._path._outputs import make_path_page
 from shrinkage._path._path import Path
 from shrinkage._penalties import L1, Coupled
 from shrinkage._weights._selection import Selection, Weight
-from shrinkage.cli._terms import with_labels
+from shrinkage.cli._terms import make_shell_terms
 from tests.path.predicted import N, of_a_number, of_a_probability, of_classes
 from tests.synthetic_path import LAMS, StubTemplate, diverged, learning_curve, make_path
 
@@ -23,7 +23,7 @@ TITLES = re.compile(r"<h2>(.*?)</h2>")
 
 
 def page(path: Path, **options) -> str:
-    return path_page(path, options.pop("terms", PYTHON), **options)
+    return make_path_page(path, options.pop("terms", PYTHON), **options)
 
 
 def visible(html: str) -> str:
@@ -119,7 +119,9 @@ class Compared:
 
 def hostile_page() -> str:
     x = pd.DataFrame({HOSTILE: [HOSTILE] * N, "b": np.arange(N)})
-    return page(hostile_path(), x=x, comparison=Compared(), command=HOSTILE, terms=with_labels([HOSTILE, "b", "c"]))
+    return page(
+        hostile_path(), x=x, comparison=Compared(), command=HOSTILE, terms=make_shell_terms([HOSTILE, "b", "c"])
+    )
 
 
 def test_every_name_and_value_is_escaped():
@@ -190,7 +192,7 @@ def test_wrong_rows_are_refused(x, error, words):
 
 def test_the_words_are_those_of_the_shell_with_its_labels():
     path = of_classes(notes=(Note("Raise $epochs: $classes"),))
-    html = page(path, terms=with_labels(["red", "green", "blue"]), command="shrinkage fit a.csv")
+    html = page(path, terms=make_shell_terms(["red", "green", "blue"]), command="shrinkage fit a.csv")
     assert "Raise --epochs" in html and ">shrinkage fit a.csv<" in html and "sh.fit(" not in html
     assert figures(html)[-1]["layout"]["yaxis"]["ticktext"] == ["red", "green", "blue"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from shrinkage._cv._statistics import Difference
-from shrinkage._path._words import interval_text, loss_text
+from shrinkage._path._words import format_gain_interval, format_loss
 from tests.path.verdicts.curves import flat
 
 
@@ -19,11 +19,11 @@ from tests.path.verdicts.curves import flat
 )
 def test_a_difference_has_figures(gain, half, text):
     path = flat([0.5] * 4, [0.5] * 4, spread=0.02)
-    assert interval_text(path, Difference(gain, gain - half, gain + half)) == text
+    assert format_gain_interval(path, Difference(gain, gain - half, gain + half)) == text
 
 
 def test_a_loss_has_two_figures_however_large_others_are():
     path = flat([17.0] * 4, [15.0] * 4, null=1.0936, spread=30.0)
     assert "best constant 1.09" in path.verdict()
     assert repr(path).splitlines()[2].split()[:2] == ["null", "1.09"]
-    assert [loss_text(path, value) for value in (17.0, 2.43, 0.0123, 0.0)] == ["17.0", "2.4", "0.012", "0.0"]
+    assert [format_loss(path, value) for value in (17.0, 2.43, 0.0123, 0.0)] == ["17.0", "2.4", "0.012", "0.0"]

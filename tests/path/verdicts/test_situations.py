@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from shrinkage._path._pictures._curve_data import curve_data
-from shrinkage.cli._terms import IN_SHELL
+from shrinkage._path._pictures._curve_data import compute_curve_data
+from shrinkage.cli._terms import SHELL_TERMS
 from tests.path.verdicts import beginning, gains, gap, noise, overfitting, repeats, unsteady
 
 SITUATIONS = {
@@ -27,7 +27,7 @@ def test_the_verdict_says_what_is_true(name):
 
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_sentences_know_whether_they_have_an_interval(name):
-    said = SITUATIONS[name][0]()._said
+    said = SITUATIONS[name][0]()._sentences
     assert [each.has_interval for each in said] == ["95 % interval" in each.words for each in said]
 
 
@@ -41,8 +41,8 @@ def test_a_verdict_is_whole_sentences_that_agree(name):
     if "raise `epochs`" in words:  # some chosen epoch is the last
         assert (path.epochs == np.isfinite(path.cv_loss[0]).sum(axis=1)).any()
     assert words.split()[0] in " ".join(repr(path).splitlines())
-    assert curve_data(path).high > curve_data(path).low
-    shell = IN_SHELL.say(words)
+    assert compute_curve_data(path).high > compute_curve_data(path).low
+    shell = SHELL_TERMS.say(words)
     for python in ("takes `lams`", "Path.load(FOLDER).folds", "lambda =", "standardize_target=True"):  # which are meant
         shell = shell.replace(python, "")
     assert not re.search(r"`|learning rate|\bpath\.|\w=", shell.replace("raise the learning rate", "")), shell

@@ -11,7 +11,7 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._path._convergence import Convergence, assess_convergence
-from shrinkage._path._findings import held_out_curve
+from shrinkage._path._findings import compute_held_out_curve
 from tests.path.verdicts.curves import ADVICE, FLAT, LARGER
 
 # --- how far training got
@@ -94,7 +94,7 @@ def test_of_what_is_trained(model, y, epochs, said, unsaid):
 def test_training_that_goes_on_bears_out_what_was_said_of_its_beginning(rate):
     model = network((16,), rate=rate)
     path = sh.fit(model, X, SIGNAL + NOISE, penalty=sh.L2(), lams=[0.1], cv=3, epochs=120)
-    curve = held_out_curve(path)[-1]
+    curve = compute_held_out_curve(path)[-1]
     found = {}
     for n_epochs in (5, 30):
         begun = curve[:n_epochs]
