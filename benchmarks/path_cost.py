@@ -23,7 +23,7 @@ from benchmarks._rows import ROWS, Case
 
 CASE = Case()
 # Where a net's own arithmetic is the cost, a part of the path tells the whole.
-WIDTHS = (CASE, replace(CASE, width=256), replace(CASE, width=1024, compute_strengths=4, write_epochs=4))
+WIDTHS = (CASE, replace(CASE, width=256), replace(CASE, width=1024, strengths=4, epochs=4))
 
 
 @click.command()
@@ -102,7 +102,7 @@ def widths_table(cases: Sequence[Case], repeats: int) -> str:
     """Return for each width the cost of our path in units of the best loop's."""
     lines = []
     for case in cases:
-        full = replace(case, compute_strengths=CASE.strengths, write_epochs=CASE.epochs)
+        full = replace(case, strengths=CASE.strengths, epochs=CASE.epochs)
         loop = median(_in_new_process("reused", full, False)["wall"] for _ in range(repeats))
         own = median(_whole(phases_of(case), case, full) for _ in range(repeats))
         measured = "all" if case == full else f"{case.strengths} strengths, {case.epochs} epochs"

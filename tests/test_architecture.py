@@ -96,7 +96,7 @@ def test_the_files_that_the_page_names_exist():
 def test_the_names_that_the_page_gives_are_in_the_package():
     code = "\n".join(file.read_text("utf-8") for file in FILES)
     named = re.findall(r"`@?([A-Za-z_]\w+)`", PAGE)
-    assert {"Request", "prepare", "Runner", "Outcome", "CHECKS", "_LOSSES"} <= set(named)
+    assert {"Request", "prepare_problem", "Runner", "Outcome", "CHECKS", "_LOSSES"} <= set(named)
     assert [name for name in named if not re.search(rf"\b{name}\b", code)] == []
 
 

@@ -227,7 +227,7 @@ def test_the_interval_of_repeats_is_that_of_the_first_folds():
     once, twice = make_path(), repeated()  # whose first folds are the same
     test = np.linspace(1, 2, len(once.lams) * 6).reshape(-1, 6)
     for path, times in ((once, 1), (twice, 2)):
-        path = replace(path, write_epochs=choose_epochs(path.cv_loss, path.fold_weight))
+        path = replace(path, epochs=choose_epochs(path.cv_loss, path.fold_weight))
         found, at = power._interval(twice, test, times), test[np.arange(len(path.lams)), path.epochs - 1]
         assert (found.low, found.high) == pytest.approx((path.gain.low, path.gain.high)) and path.gain.high > 0
         assert found.gain == pytest.approx(at[-1] - at[path.index_min]) and found.gain > 0

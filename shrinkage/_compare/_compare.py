@@ -202,7 +202,7 @@ def _check_folds(models: Mapping[str, Any], request: Request) -> None:
     """Refuse models that the rows are split for in different ways, for example by the labels of other outputs."""
     if len(models) < 2:
         return
-    hashes = {name: prepare_problem(replace(request, make_model=model)).folds.hash for name, model in models.items()}
+    hashes = {name: prepare_problem(replace(request, model=model)).folds.hash for name, model in models.items()}
     if len(set(hashes.values())) > 1:
         raise ValueError(
             "`model` must have models for which the rows are split in the same way. Received: different folds, as the "

@@ -74,7 +74,7 @@ def _split_again(rows: np.ndarray, inputs: SplitInputs, request: Request) -> Pai
 def _take(inputs: SplitInputs, rows: np.ndarray) -> SplitInputs:
     return replace(
         inputs,
-        compute_weight=inputs.weight[rows],
+        weight=inputs.weight[rows],
         classes=None if inputs.classes is None else inputs.classes[rows],
         target=None if inputs.target is None else inputs.target[rows],
         counts={name: counts[rows] for name, counts in inputs.counts.items()},

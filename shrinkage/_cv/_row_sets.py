@@ -15,7 +15,7 @@ class RowSets(Sequence[np.ndarray]):
     """A sequence of sets of row numbers. An item is a sorted, read-only int64 array.
 
     Example:
-        >>> sets = RowSets.of([[0, 2], [1]], n_rows=3)
+        >>> sets = RowSets.from_rows([[0, 2], [1]], n_rows=3)
         >>> sets[0], sets.sizes, sets.contain(np.array([2, 1]))
         (array([0, 2]), array([2, 1]), array([[ True, False],
                [False,  True]]))

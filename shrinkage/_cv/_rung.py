@@ -36,7 +36,7 @@ class Rung:
     Attributes:
         budget: the budget, in trainings on all rows.
         members: number of strengths that the budget allows.
-        scored: the epochs after which the members are scored, counted from 1.
+        scored_epochs: the epochs after which the members are scored, counted from 1.
         cost: the cost of a member in trainings on all rows, scoring included.
         share: the number of training rows relative to all rows.
     """
@@ -63,7 +63,7 @@ def cost_rung(
 
     Example:
         >>> rung = cost_rung(2500, 2500, 10_000, 1.5, epochs=20, epoch="last")
-        >>> rung.members, rung.scored, round(rung.cost, 3)
+        >>> rung.members, rung.scored_epochs, round(rung.cost, 3)
         (5, (20,), 0.258)
     """
     score = (n_held_out + min(n_held_out, n_train)) * PASSES_OF_A_SCORE

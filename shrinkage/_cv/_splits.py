@@ -77,7 +77,7 @@ def make_folds(
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     folds = Folds(train, held_out, n_rows, parts[0].kind, notes, repeats)
     more = (*(() if groups is None else describe_uneven_sizes(folds)), *_describe_equal_repeats(parts))
-    return replace(folds, list_notes=(*notes, *more)) if more else folds
+    return replace(folds, notes=(*notes, *more)) if more else folds
 
 
 def _describe_equal_repeats(parts: list[Folds]) -> tuple[str, ...]:

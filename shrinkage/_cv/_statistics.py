@@ -246,7 +246,7 @@ def estimate_optimism(fold_loss: ArrayLike, fold_weight: ArrayLike, chosen_index
     Annals of Applied Statistics 3 (2009), 822-829.
 
     Example:
-        >>> estimate_optimism([[0.5, 0.4], [0.2, 0.5]], [10, 10], chosen=0)
+        >>> estimate_optimism([[0.5, 0.4], [0.2, 0.5]], [10, 10], chosen_index=0)
         0.0499...
     """
     loss = to_finite_or_nan(fold_loss)

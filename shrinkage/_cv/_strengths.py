@@ -68,7 +68,7 @@ def include(lams: np.ndarray, lam: float, *, fills_gap: bool = False) -> np.ndar
     Example:
         >>> include(np.array([1.0, 0.1, 0.0]), 0.2)
         array([1. , 0.2, 0.1, 0. ])
-        >>> include(np.array([1.0, 0.1, 0.0]), 5.0, filled=True).round(2)
+        >>> include(np.array([1.0, 0.1, 0.0]), 5.0, fills_gap=True).round(2)
         array([5.  , 3.16, 1.78, 1.  , 0.1 , 0.  ])
     """
     others, way = lams[~np.isclose(lams, lam, rtol=1e-6, atol=0)], np.zeros(0)

@@ -46,7 +46,7 @@ def cut_folds(
     """
     parts = [_cut_rows(rows, classes, groups, time, (seed, 13, fold)) for fold, rows in enumerate(folds.train)]
     sets = [RowSets.from_rows(rows, folds.n_rows) for rows in zip(*parts, strict=True)]
-    return [replace(folds, train=train, list_notes=()) for train in sets]
+    return [replace(folds, train=train, notes=()) for train in sets]
 
 
 def _cut_rows(

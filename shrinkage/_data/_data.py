@@ -207,7 +207,7 @@ def join_validation(train: Data, validation: Data) -> Data:
             )
     parts = zip((train.x, train.y, train.weight), (validation.x, validation.y, validation.weight), strict=True)
     x, y, weight = (tree.map_structure(lambda *pair: concatenate(pair), *pair) for pair in parts)
-    return replace(train, x=x, y=y, compute_weight=weight)
+    return replace(train, x=x, y=y, weight=weight)
 
 
 def _pad_like(data: Data, other: Data) -> Data:

@@ -49,7 +49,7 @@ class Matrix:
         """Return the columns of an array (n, d), none of which is left out; none for a model of the user."""
         unit = {"low": -LARGEST, "high": LARGEST, "centre": 0.0, "scale": 1.0, "indicator": False}
         numbers = () if is_custom else tuple(NumberColumn(f"x{place}", **unit) for place in range(x.shape[1]))
-        return Matrix(replace(target.columns, are_numbers=numbers))
+        return Matrix(replace(target.columns, numbers=numbers))
 
     def encode(self, x: Any) -> list[Any]:
         """Return the inputs of the network, in a sparse matrix if the rows are in one."""
@@ -98,7 +98,7 @@ class Table:
             reasons = {name: _drop_shell_clauses(reason) for name, reason in dropped.items()}
             columns = replace(
                 target.columns,
-                are_numbers=numbers,
+                numbers=numbers,
                 categories=categories,
                 dropped=reasons,
                 texts=texts,

@@ -69,7 +69,7 @@ class ExactRunner:
 
     def shrink(self, chunk: int) -> None:
         """Solve at most `chunk` strengths at a time from now on."""
-        self.plan = replace(self.plan, pop_chunk=chunk)
+        self.plan = replace(self.plan, chunk=chunk)
 
     @property
     def decision(self) -> dict[str, Any]:

@@ -267,7 +267,7 @@ def _fit_recorded(
             path = _add_learning_curve(path, runner, record, monitor)
             record.finish(lambda: path.save(record.path, overwrite=True), FILES)
         record.stop_if_requested()
-        return replace(path, list_notes=(*path.notes, *record.notes[n_notes:]))
+        return replace(path, notes=(*path.notes, *record.notes[n_notes:]))
 
 
 def _plan(
@@ -315,4 +315,4 @@ def _add_learning_curve(path: Path, runner: AnyRunner, record: Record | Unrecord
         return path
     monitor.show(Snapshot("assembling"))
     seconds = path.seconds + time.monotonic() - began
-    return replace(path, learning_curve=learned.curve, list_notes=(*path.notes, *learned.notes), seconds=seconds)
+    return replace(path, learning_curve=learned.curve, notes=(*path.notes, *learned.notes), seconds=seconds)

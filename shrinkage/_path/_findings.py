@@ -95,12 +95,8 @@ def find_strength_without_stopping(curve: Curve, overfitting: Overfitting) -> tu
     limit = overfitting.best_loss + 0.25 * (overfitting.last_loss - overfitting.best_loss)
     if not tried[index] or last_losses_of[index] > limit:
         index = int(np.argmin(last_losses_of))
-    return (
-        index,
-        len(select_finite_losses(curves[index])),
-        float(last_losses_of[index]),
-        bool(last_losses_of[index] <= limit),
-    )
+    n_epochs, last_loss = len(select_finite_losses(curves[index])), float(last_losses_of[index])
+    return index, n_epochs, last_loss, bool(last_loss <= limit)
 
 
 def select_last_losses(held_out: ArrayLike) -> Floats:
@@ -156,9 +152,8 @@ def is_unsteady(curve: Curve) -> bool:
 def assess_convergence_at(curve: Curve, index: int) -> Convergence:
     if curve.solver == "exact":
         return Convergence.LEVELLED
-    return assess_convergence(
-        compute_held_out_curve(curve)[index], curve.epochs[index], curve.se[index], curve.null_loss
-    )
+    held_out = compute_held_out_curve(curve)[index]
+    return assess_convergence(held_out, curve.epochs[index], curve.se[index], curve.null_loss)
 
 
 def training_is_stuck(curve: Curve) -> bool:
@@ -382,9 +377,8 @@ def compute_losses_at_same_epoch(curve: Curve) -> tuple[Floats, Floats] | None:
     The same epoch is needed because without a penalty the best epoch is early if training overfits. The result is None
     if no epoch was trained at both strengths.
     """
-    train, held_out = (
-        values[[-1, curve.index]] for values in (compute_training_curve(curve), compute_held_out_curve(curve))
-    )
+    curves = compute_training_curve(curve), compute_held_out_curve(curve)
+    train, held_out = (losses[[-1, curve.index]] for losses in curves)
     trained = np.flatnonzero(np.isfinite(train + held_out).all(axis=0))  # patience may have stopped a strength early
     trained = trained[trained < curve.epochs[curve.index]]
     return (train[:, trained[-1]], held_out[:, trained[-1]]) if len(trained) else None

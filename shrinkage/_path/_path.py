@@ -11,6 +11,7 @@ import numpy as np
 
 from shrinkage._cv._choice import choose_strengths
 from shrinkage._messages._note import PYTHON, Note
+from shrinkage._path import _outputs
 from shrinkage._path._call import format_attach_call
 from shrinkage._path._choose import MetricChoice, choose_by_metric
 from shrinkage._path._curve import Array, Curve, Status
@@ -18,14 +19,6 @@ from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read_saved_path, write_saved_path
 from shrinkage._path._missing_attributes import describe_missing_attribute
 from shrinkage._path._model_words import describe_model_strength
-from shrinkage._path._outputs import (
-    compute_layer_weights,
-    format_path_header,
-    format_path_text,
-    format_path_title,
-    make_summary_entries,
-    write_path_page,
-)
 from shrinkage._path._pictures._kinds import Kind, check_kind, make_drawings
 from shrinkage._path._pictures._plot import plot
 from shrinkage._path._report._html import render_notebook_table
@@ -268,7 +261,9 @@ class Path(Curve):
             ('hardly-trained', 'path = sh.fit(model, x, y, penalty=path.penalty, lams=path.lams, cv=3, epochs=20)')
         """
         scheduled = self.template.has_schedule
-        return diagnose(self, self._sentences, format_path_title(self), self.plan, self.seed, has_schedule=scheduled)
+        return diagnose(
+            self, self._sentences, _outputs.format_path_title(self), self.plan, self.seed, has_schedule=scheduled
+        )
 
     @property
     def _sentences(self) -> list[Sentence]:
@@ -327,10 +322,9 @@ class Path(Curve):
             >>> figure = path.plot(kind="residuals", lam="none", ax=right)
         """
         index = self.index_of(lam) if check_kind(kind, lam) else 0
-        pictures = make_drawings(
-            kind, self, index, partial(compute_layer_weights, self), from_logits=self.template.from_logits
-        )
-        return plot(pictures, file, ax, title=format_path_title(self))
+        layer_weights = partial(_outputs.compute_layer_weights, self)
+        pictures = make_drawings(kind, self, index, layer_weights, from_logits=self.template.from_logits)
+        return plot(pictures, file, ax, title=_outputs.format_path_title(self))
 
     def report(self, file: Any, *, x: Any = None, comparison: ComparisonLike | None = None) -> None:
         """Write a page with verdict, pictures and provenance: one HTML file that requests nothing from a network.
@@ -355,7 +349,7 @@ class Path(Curve):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     path.report(pathlib.Path(folder, "report.html"))
         """
-        write_path_page(self, file, PYTHON, x=x, comparison=comparison)
+        _outputs.write_path_page(self, file, PYTHON, x=x, comparison=comparison)
 
     def save(self, folder: Any, *, overwrite: bool = False) -> None:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
@@ -371,7 +365,7 @@ class Path(Curve):
             OSError: if the folder exists and `overwrite` is False, or if it cannot be written.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        write_saved_path(folder, values, make_summary_entries(self), overwrite=overwrite)
+        write_saved_path(folder, values, _outputs.make_summary_entries(self), overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: Any) -> Path:
@@ -390,14 +384,12 @@ class Path(Curve):
             raise AttributeError(describe_missing_attribute(name), name=name, obj=self)
 
     def __repr__(self) -> str:
-        return format_path_text(self, PYTHON)
+        return _outputs.format_path_text(self, PYTHON)
 
     def _repr_html_(self) -> str:
         """Return the table, the verdict and the notes for a notebook."""
-        words = [self.verdict(), *list_remarks(self), *self.notes]
-        return render_notebook_table(
-            format_path_header(self), format_table_cells(self), [PYTHON.say(text) for text in words]
-        )
+        words = [PYTHON.say(text) for text in (self.verdict(), *list_remarks(self), *self.notes)]
+        return render_notebook_table(_outputs.format_path_header(self), format_table_cells(self), words)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled path; an earlier version may have written it without `loss_name`."""

@@ -39,7 +39,7 @@ def check_rules(problem: Problem) -> tuple[Problem, bool]:
         # The value of a custom loss does not always show that the loss mixes rows.
         agree, objective = _rules_agree(problem, conservative), conservative
     notes = problem.notes if agree else (*problem.notes, _SLOWER_NOTE)
-    return replace(problem, training=replace(training, make_objective=objective), list_notes=notes), agree
+    return replace(problem, training=replace(training, objective=objective), notes=notes), agree
 
 
 _SLOWER_NOTE = (

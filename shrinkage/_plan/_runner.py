@@ -107,7 +107,7 @@ class Runner:
 
     def shrink(self, chunk: int) -> None:
         """Train at most `chunk` strengths at a time from now on."""
-        self.plan = replace(self.plan, pop_chunk=chunk)
+        self.plan = replace(self.plan, chunk=chunk)
 
     @property
     def decision(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def apply_solver(request: Request) -> Request:
         raise ValueError(
             '`budget` must be left out with solver="exact", which computes all strengths on all rows. Received: both.'
         )
-    return replace(request, write_epochs=1, patience=None, epoch="last", batch_size=None)
+    return replace(request, epochs=1, patience=None, epoch="last", batch_size=None)
 
 
 def check_counts(request: Request) -> None:

@@ -104,7 +104,7 @@ def _read_and_split(
         found = store_rows(template, rows, request, batch_size, validation, monitor)
     else:
         found = _split_in_memory(template, rows, request, batch_size, validation)
-    return replace(found, make_objective=replace(found.objective, has_weights=bool(np.ptp(found.data.weight))))
+    return replace(found, objective=replace(found.objective, has_weights=bool(np.ptp(found.data.weight))))
 
 
 def _split_in_memory(

@@ -94,7 +94,7 @@ class Problem:
         subset = self.subsets[place]
         return replace(
             self, folds=subset.folds, target=subset.target, grid=Grid(lams), subsets=self.subsets[place + 1 :],
-            share=subset.share, list_notes=(),
+            share=subset.share, notes=(),
         )  # fmt: skip
 
     @property

@@ -71,12 +71,12 @@ def read_rows(
     allows_missing = any(isinstance(layer, TableNormalization) for layer in network.layers)
     data = make_data(x, y, None if by_output else sample_weight, dtype, allows_missing=allows_missing)
     if class_weight is not None:
-        data = replace(data, compute_weight=(data.weight * compute_class_weights(data.y, class_weight)).astype(dtype))
+        data = replace(data, weight=(data.weight * compute_class_weights(data.y, class_weight)).astype(dtype))
     data = data if is_block or by_output else _scale(data)
     data = replace(data, x=_fit_inputs(network, data.x))
     check_tokens(network, data.x)
     padding = check_padding(network, data.x, lengths)
-    data = replace(data, list_notes=(*data.notes, *padding), is_padded=bool(padding))
+    data = replace(data, notes=(*data.notes, *padding), is_padded=bool(padding))
     some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
     outputs = _compute_outputs(network, take(data.x, some))
     names = list(getattr(network, "output_names", None) or range(len(tree.flatten(outputs))))
@@ -101,7 +101,7 @@ def read_rows(
         more.append(
             "" if is_block else describe_target_values(fitting[term.place], output, term.loss, called[term.place])
         )
-    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), list_notes=(*data.notes, *filter(None, more)))
+    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*data.notes, *filter(None, more)))
     absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
     _check_metrics(template, take(data.y, some), outputs, absent)
     if by_output:
@@ -112,7 +112,7 @@ def read_rows(
 
 def _scale(data: Data) -> Data:
     weight, notes = scale_weights(data.weight, isinstance(data.y, WeightedTargets))
-    return replace(data, compute_weight=weight, list_notes=(*notes, *data.notes))
+    return replace(data, weight=weight, notes=(*notes, *data.notes))
 
 
 def _weigh_outputs(
@@ -133,7 +133,7 @@ def _weigh_outputs(
     largest = weight[:, has_loss].max(axis=1)
     share = np.divide(weight, largest[:, None], out=np.zeros_like(weight), where=largest[:, None] > 0)
     y = data.y if is_single else WeightedTargets(data.y, share)
-    return replace(data, y=y, compute_weight=data.weight * largest)
+    return replace(data, y=y, weight=data.weight * largest)
 
 
 def _read_inputs(template: Template, x: Any) -> tuple[Any, Lengths]:

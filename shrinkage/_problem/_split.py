@@ -85,7 +85,7 @@ def choose_folds(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
         folds = _split_within_budget(inputs, request)
     for name, counts in inputs.counts.items():
         _check_weights(folds, counts, name)
-    return replace(folds, list_notes=(*folds.notes, *_describe_unseen_classes(folds, inputs)))
+    return replace(folds, notes=(*folds.notes, *_describe_unseen_classes(folds, inputs)))
 
 
 def describe_repeated_rows(x: Any, n_validation: int) -> list[str]:

@@ -133,7 +133,7 @@ def _write(
     inputs = join_inputs(parts)
     parts.clear()  # before more arrays of all rows are made
     weight, more = scale_weights(inputs.weight, by_output)
-    return replace(inputs, compute_weight=weight), (*more, *notes)
+    return replace(inputs, weight=weight), (*more, *notes)
 
 
 def _make_stored_rows(
@@ -167,7 +167,7 @@ def _compact_inputs(part: SplitInputs) -> SplitInputs:
     if classes is not None and classes.ndim == 1:
         classes = classes.astype(np.result_type(*map(np.min_scalar_type, (classes.min(), classes.max()))))
     counts = {name: join_values([counts]) for name, counts in part.counts.items()}
-    return replace(part, compute_weight=join_values([part.weight]), classes=classes, counts=counts)
+    return replace(part, weight=join_values([part.weight]), classes=classes, counts=counts)
 
 
 def join_inputs(parts: Sequence[SplitInputs]) -> SplitInputs:
@@ -220,7 +220,7 @@ def _read_parts(rows: DatasetRows, read: Callable[[DatasetRows], Data]) -> Itera
     data = read(rows)
     for start in range(0, data.n_rows, BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
-        yield replace(data, x=take(data.x, part), y=take(data.y, part), compute_weight=data.weight[part])
+        yield replace(data, x=take(data.x, part), y=take(data.y, part), weight=data.weight[part])
 
 
 def _split_into_blocks(rows: DatasetRows) -> Iterator[DatasetRows]:

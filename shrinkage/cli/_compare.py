@@ -102,27 +102,27 @@ def compare(
     folder = output or File(f"{get_result_name(data[0])}-comparison")
     check_model_option(options["model"])
     settings = _make_settings(options)
-    wishes = TableOptions(**{each.name: options[each.name] for each in fields(TableOptions)})
+    table_options = TableOptions(**{each.name: options[each.name] for each in fields(TableOptions)})
     if nested and options["time"]:
         raise BadInput("--nested splits the rows of a fold again, at random, and --time orders them. Leave one out.")
-    prepared = check_and_prepare(data, target, options["task"], settings, wishes)
-    if prepared.stream is not None:
+    table_data = check_and_prepare(data, target, options["task"], settings, table_options)
+    if table_data.stream is not None:
         raise BadInput(
             "compare keeps all rows in memory, and the table is larger than the memory limit. Give a larger "
             "--max-memory, or fewer rows."
         )
-    settings = replace(settings, folds=prepared.split.n_folds)
+    settings = replace(settings, folds=table_data.split.n_folds)
     check_outside(folder, data)
     if not dry_run:
         check_folder(folder, overwrite)
-    say_prepared(console, prepared, settings, settings.describe(penalty=f"penalties {', '.join(penalties)}"))
+    say_prepared(console, table_data, settings, settings.describe(penalty=f"penalties {', '.join(penalties)}"))
     import_keras()
     if dry_run:
-        return _say_estimate(console, prepared, settings, options["max_memory"], len(penalties))
-    comparison = _train(prepared, settings, options["max_memory"], penalties, nested)
-    document = _report(console, prepared, settings, comparison)
+        return _say_estimate(console, table_data, settings, options["max_memory"], len(penalties))
+    comparison = _train(table_data, settings, options["max_memory"], penalties, nested)
+    document = _report(console, table_data, settings, comparison)
     with catch_full_disk(folder):
-        _write(prepared, comparison, folder)
+        _write(table_data, comparison, folder)
     _finish(console, comparison, folder, document)
 
 
@@ -154,8 +154,8 @@ def _make_settings(options: dict[str, Any]) -> Settings:
 def _make_arguments(
     table_data: "TableData", settings: Settings, max_memory: int | None
 ) -> tuple[dict[str, Any], "TargetScale"]:
-    from ._fit import make_fit_arguments
     from ._network import TargetScale
+    from ._train import make_fit_arguments
 
     scale = TargetScale.from_values(table_data.columns.task, table_data.target.values)
     return make_fit_arguments(table_data, settings, scale, max_memory), scale
@@ -194,7 +194,7 @@ def _train(
 
 def _in_target_units(comparison: "sh.Comparison", scale: "TargetScale") -> "sh.Comparison":
     """Return a comparison of centred and scaled targets in the units of the target."""
-    entries = tuple(replace(entry, write_path=scale.in_target_units(entry.path)) for entry in comparison.entries)
+    entries = tuple(replace(entry, path=scale.in_target_units(entry.path)) for entry in comparison.entries)
     paths = {name: scale.in_target_units(path) for name, path in comparison.paths.items()}
     return replace(comparison, entries=entries, paths=paths)
 

@@ -57,10 +57,8 @@ def check_names(columns: Columns, names: Collection[str]) -> None:
     """Raise `BadInput` unless a table with columns of these names has those that the model needs."""
     lost_names = [name for name in columns.names if name not in names]
     if lost_names:
-        raise BadInput(
-            f"the data lacks {', '.join(lost_names)}, which the model was fitted "
-            f"with{_suggest_names(lost_names, names)}."
-        )
+        lost, hint = ", ".join(lost_names), _suggest_names(lost_names, names)
+        raise BadInput(f"the data lacks {lost}, which the model was fitted with{hint}.")
 
 
 def _suggest_names(missing_names: list[str], names: Collection[str]) -> str:
@@ -93,9 +91,8 @@ def check_odd_cells(column: NumberColumn, odd_counts: Mapping[str, int], n_cells
     """
     unknown = {text: count for text, count in odd_counts.items() if text not in column.marks}
     if (n_unknown := sum(unknown.values())) > (1 - TYPE_SHARE) * n_cells:
-        expected = {"boolean": "true or false", "date": f"dates such as {_format_example(column)}"}.get(
-            column.kind, "numbers"
-        )
+        kinds = {"boolean": "true or false", "date": f"dates such as {_format_example(column)}"}
+        expected = kinds.get(column.kind, "numbers")
         raise BadInput(
             f"column {column.name} should hold {expected}; {n_unknown} of {n_cells} cells do not, "
             f"for example {next(iter(unknown))!r}. Correct them or leave them empty."
@@ -200,12 +197,10 @@ def _encode_one_hot(column: CategoryColumn, cells: np.ndarray) -> np.ndarray:
 
 def count_unseen(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Count the cells of each category column with a rare or unseen category."""
-    counts = {
-        column.name: int(
-            (~pd.Series(cells[to_input_name(column.name)][:, 0]).isin([*column.categories, MISSING])).sum()
-        )
-        for column in columns.categories
-    }
+    counts = {}
+    for column in columns.categories:
+        values = pd.Series(cells[to_input_name(column.name)][:, 0])
+        counts[column.name] = int((~values.isin([*column.categories, MISSING])).sum())
     return {name: count for name, count in counts.items() if count}
 
 

@@ -20,16 +20,15 @@ from ._console import (
     separator_option,
 )
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
-from ._penalty import check_penalty_options, make_penalty_arguments, penalty_options
+from ._penalty import check_penalty_options, penalty_options
 from ._progress import get_progress_arguments, progress_options, tensorboard_option
 from ._recorded import RecordedCommand, get_resumed_folder, record_run
-from ._settings import Settings, make_training_arguments
+from ._settings import Settings
 
 if TYPE_CHECKING:
     from shrinkage._path._path import Path
 
     from ._columns import Task
-    from ._network import TargetScale
     from ._prepare import TableData, TableOptions
     from ._stream import Stream
 
@@ -173,6 +172,7 @@ def fit(
     from ._prepare import TableOptions
     from ._split import OPTIONS
     from ._tables import find_sources
+    from ._train import train_path
 
     folder = get_resumed_folder() or output or File(f"{get_result_name(data[0])}-shrinkage")
     if holds_images(data):
@@ -185,27 +185,26 @@ def fit(
     check_model_option(options["model"])
     settings = Settings.from_options(**options, clip=clip)
     columns = {name: options[name] for name in OPTIONS}
-    wishes = TableOptions(
+    table_options = TableOptions(
         drop, category, number, clip, settings.model, separator, **columns, on_bad_row=on_bad_row, max_memory=max_memory
     )
-    prepared = check_and_prepare(data, target, task, settings, wishes)
-    if prepared.stream is not None:
-        _begin_stream(console, prepared, prepared.stream, settings)
-    settings = replace(settings, folds=prepared.split.n_folds)
+    table_data = check_and_prepare(data, target, task, settings, table_options)
+    if table_data.stream is not None:
+        _begin_stream(console, table_data, table_data.stream, settings)
+    settings = replace(settings, folds=table_data.split.n_folds)
     check_outside(folder, data)
     if not dry_run and get_resumed_folder() is None:
         check_folder(folder, overwrite)
-    say_prepared(console, prepared, settings, settings.describe())
+    say_prepared(console, table_data, settings, settings.describe())
     import_keras()
     if dry_run:
-        return _stop_before_training(console, prepared, settings, max_memory)
+        return _stop_before_training(console, table_data, settings, max_memory)
     with record_run(folder, max_memory) as record:
-        path = train_path(
-            prepared, settings, max_memory, run=record, **get_progress_arguments(), **get_cluster_arguments()
-        )
-        document = _report(console, prepared, path, settings)
+        display = {**get_progress_arguments(), **get_cluster_arguments()}
+        path = train_path(table_data, settings, max_memory, run=record, **display)
+        document = _report(console, table_data, path, settings)
         with catch_full_disk(folder):
-            _write(prepared, path, settings, folder)
+            _write(table_data, path, settings, folder)
     _finish(console, path, settings, folder, document)
 
 
@@ -251,22 +250,22 @@ def _fit_images(
     check_outside(folder, [data])
     if not dry_run and get_resumed_folder() is None:
         check_folder(folder, overwrite)
-    prepared = prepare_images(data)
-    labels = prepared.images.labels
-    console.say(prepared.describe())
+    image_data = prepare_images(data)
+    labels = image_data.images.labels
+    console.say(image_data.describe())
     console.say(f"training: {settings.describe('small convolutional network')}\n")
     import_keras()
     with translate_refusals(labels):
-        arguments = arguments_of_images(prepared, settings, max_memory)
+        arguments = arguments_of_images(image_data, settings, max_memory)
     if dry_run:
-        return say_estimate(console, arguments, labels, {"data": prepared.to_document()})
+        return say_estimate(console, arguments, labels, {"data": image_data.to_document()})
     with record_run(folder, max_memory) as record:
         with translate_refusals(labels):
             path = sh.fit(**arguments, run=record, **get_progress_arguments(), **get_cluster_arguments())
         console.say(describe_path_in_shell(path, make_shell_terms(labels)))
         with catch_full_disk(folder):
-            write_image_run(prepared, path, settings, folder)
-    document = {"data": prepared.to_document(), "settings": settings.__dict__}
+            write_image_run(image_data, path, settings, folder)
+    document = {"data": image_data.to_document(), "settings": settings.__dict__}
     _finish(
         console,
         path,
@@ -325,51 +324,13 @@ def get_result_name(place: File) -> str:
     return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
 
 
-def train_path(table_data: "TableData", settings: Settings, max_memory: int | None, **display_arguments: Any) -> "Path":
-    """Train the path on the encoded inputs; `display_arguments` are arguments of `shrinkage.fit` for the display."""
-    import shrinkage as sh
-
-    from ._network import TargetScale
-    from ._terms import translate_refusals
-
-    scale = TargetScale.from_values(table_data.columns.task, table_data.target.values)
-    with translate_refusals(table_data.columns.labels):
-        path = sh.fit(**make_fit_arguments(table_data, settings, scale, max_memory), **display_arguments)
-    return scale.in_target_units(path)
-
-
-def make_fit_arguments(
-    table_data: "TableData", settings: Settings, scale: "TargetScale", max_memory: int | None
-) -> dict[str, Any]:
-    from ._network import make_network
-
-    inputs = table_data.encode()
-    if table_data.stream is None:
-        rows = {"x": inputs if len(inputs) > 1 else inputs[0], "y": scale.encode(table_data.target.values)}
-    else:
-        rows = {"x": table_data.stream.make_dataset(scale.encode)}
-    return {
-        "model": make_network(table_data.columns, inputs, settings),
-        **rows,
-        **make_penalty_arguments(settings),
-        **make_training_arguments(settings, table_data.n_rows),
-        "cv": table_data.split.cv,
-        "groups": table_data.split.groups,
-        "repeats": settings.repeats,
-        "budget": settings.budget,
-        "learning_curve": settings.learning_curve,
-        "seed": settings.seed,
-        "standardize_target": table_data.columns.task == "regression",
-        "max_memory": max_memory,
-    }
-
-
 def _stop_before_training(
     console: Console, table_data: "TableData", settings: Settings, max_memory: int | None
 ) -> None:
     from ._dry_run import say_estimate
     from ._network import TargetScale
     from ._terms import translate_refusals
+    from ._train import make_fit_arguments
 
     labels = table_data.columns.labels
     scale = TargetScale.from_values(table_data.columns.task, table_data.target.values)

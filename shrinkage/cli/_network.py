@@ -58,8 +58,8 @@ class TargetScale:
             path,
             target_mean=self.centre + self.size * path.target_mean,
             target_sd=self.size * path.target_sd,
-            predict=self.centre + self.size * path.predictions,
-            get_targets=self.centre + self.size * path.targets,
+            predictions=self.centre + self.size * path.predictions,
+            targets=self.centre + self.size * path.targets,
         )
 
 

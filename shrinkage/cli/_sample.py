@@ -25,7 +25,7 @@ class _Part:
     """Whether no row above has the same value in the column, (n,)."""
 
     def take(self, rows: np.ndarray) -> "_Part":
-        chunk = replace(self.chunk, list_columns=self.chunk.table.filter(rows), lines=self.chunk.lines[rows])
+        chunk = replace(self.chunk, table=self.chunk.table.filter(rows), lines=self.chunk.lines[rows])
         return _Part(self.file, chunk, self.positions[rows], self.keys[rows], self.is_first[rows])
 
 

@@ -246,7 +246,7 @@ class SourceFile:
             for name, cell in added.items():
                 cells = pa.nulls(chunk.n_rows, pa.string()) if cell == _NO_VALUE else pa.repeat(cell, chunk.n_rows)
                 table = table.append_column(name, cells)
-            yield replace(chunk, list_columns=table)
+            yield replace(chunk, table=table)
 
 
 def read_sources(sources: Sequence[Source], facts: CsvFacts = NO_FACTS, **options: Any) -> SourceTable:

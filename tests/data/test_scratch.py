@@ -13,7 +13,7 @@ from shrinkage._data._scratch import ScratchFolder, open_temporary_folder, open_
 
 SCRIPT = """
 import sys, time
-from shrinkage._data._scratch import ScratchFolder, folder_for, folder_in, remove_leftovers
+from shrinkage._data._scratch import ScratchFolder, open_temporary_folder_for, open_temporary_folder, remove_leftovers
 folder = ScratchFolder()
 (folder.path / "rows").write_bytes(b"rows")
 print(folder.path, flush=True)

@@ -122,7 +122,9 @@ def test_what_is_missing_is_said_as_it_is_wherever_it_is_needed_first(module, ki
         sh.fit(model, rows, rows[:, :1], penalty=sh.L2(), epochs=1, init="fresh")
 
 
-@pytest.mark.parametrize("place", ["create_weights", "shapes_of", "custom_objects", "list_sublayers"])
+@pytest.mark.parametrize(
+    "place", ["create_weights", "list_variable_shapes", "collect_custom_objects", "list_sublayers"]
+)
 def test_what_a_copy_of_a_model_misses_is_no_fault_of_the_model(place, monkeypatch):
     model = type("Mine", (keras.Sequential,), {})([keras.Input((2,)), layers.Dense(1)])
     monkeypatch.setattr(_clone, place, lambda *parts: _is_missing(parts[0], f"_{place}"))

@@ -171,8 +171,8 @@ def test_it_refuses_in_words(binary, number):
     refused(number, "'accuracy' cannot .* fold 1, where the model predicts numbers: ", "accuracy")
     everything = np.ones(len(binary.lams), bool)
     refused(replace(binary, **diverged(binary, everything)), "diverged", "auc")
-    refused(replace(binary, get_targets=None), "earlier version", "auc")
-    refused(replace(binary, predict={"a": binary.predictions}), "one output", "auc")
+    refused(replace(binary, targets=None), "earlier version", "auc")
+    refused(replace(binary, predictions={"a": binary.predictions}), "one output", "auc")
 
 
 @pytest.mark.parametrize(

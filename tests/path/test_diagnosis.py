@@ -161,7 +161,7 @@ def of_rows(path, n):
     held_out = np.arange(rows).reshape(5, n)
     train = [np.setdiff1d(np.arange(rows), fold) for fold in held_out]
     folds = replace(
-        path.folds, train=RowSets.from_rows(train, rows), held_out_rows=RowSets.from_rows(held_out, rows), n_rows=rows
+        path.folds, train=RowSets.from_rows(train, rows), held_out=RowSets.from_rows(held_out, rows), n_rows=rows
     )
     kept = {name: getattr(path, name)[:rows] for name in ("held_out_rows", "row_loss", "predictions")}
     null = {} if path.null_row_loss is None else {"null_row_loss": path.null_row_loss[:rows]}

@@ -75,7 +75,7 @@ def test_overfitting_is_judged_by_the_error_of_repeats():
         error > rise.mean() > error / np.sqrt(2) and find_overfitting_without_penalty(path, has_schedule=False) is None
     )
     once = dataclasses.replace(
-        path, folds=dataclasses.replace(path.folds, repeats=1, held_out_rows=tuple(path.folds.held_out))
+        path, folds=dataclasses.replace(path.folds, repeats=1, held_out=tuple(path.folds.held_out))
     )
     assert once.folds.overlap == 2 and find_overfitting_without_penalty(once, has_schedule=False) is None
 

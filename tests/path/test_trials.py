@@ -47,7 +47,7 @@ def test_the_cost_has_the_epochs_up_to_the_last_score_and_a_third_of_a_row_for_s
     cv_loss = path.cv_loss.copy()
     cv_loss[:, 0, 2:] = np.nan  # patience stopped it
     cv_loss[:, 1, [0, 2, 4]] = np.nan  # scored every other epoch
-    cost = columns(replace(path, cv_loss=cv_loss, write_epochs=np.full(len(path.lams), 2)))["cost"]
+    cost = columns(replace(path, cv_loss=cv_loss, epochs=np.full(len(path.lams), 2)))["cost"]
     np.testing.assert_allclose(cost[:, 0], (160 * 2 + 80 / 3 * 2) / (200 * 6))
     np.testing.assert_allclose(cost[:, 1], (160 * 6 + 80 / 3 * 3) / (200 * 6))
 

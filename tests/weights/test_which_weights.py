@@ -75,7 +75,7 @@ def test_the_measured_ways_penalise_what_they_say(kind):
 
 def test_a_row_of_the_table(monkeypatch):
     monkeypatch.setattr(which_weights, "FOLDS", 3)
-    kind = replace(which_weights.KINDS[0], write_epochs=2)
+    kind = replace(which_weights.KINDS[0], epochs=2)
     x, y = kind.rows(())
     found = which_weights.path(kind, {**kind.ways["L2"], "lams": [0.1]}, x[:60], y[:60])
     cells = which_weights.row("linear", "L2", found)

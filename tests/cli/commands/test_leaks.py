@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shrinkage._cv._splits import make_folds
-from shrinkage.cli._fit import train_path
 from shrinkage.cli._prepare import TableData, TableOptions, prepare_table
 from shrinkage.cli._settings import Settings
 from shrinkage.cli._split import read_split
+from shrinkage.cli._train import train_path
 
 N, N_FOLDS = 240, 3
 RNG = np.random.default_rng(0)

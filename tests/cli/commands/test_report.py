@@ -33,7 +33,7 @@ def test_the_page_has_the_command_the_labels_and_the_words_of_the_shell(a_run):
 def test_a_path_of_python_has_the_words_of_python_and_one_of_the_shell_those_of_the_shell(a_run):
     """In every program that shows it, also after it was saved, with its notes."""
     note = Note("a note: raise $epochs, class $classes", classes=Classes(((1, 2),)))
-    path = replace(sh.Path.load(a_run), list_notes=(note,))
+    path = replace(sh.Path.load(a_run), notes=(note,))
     path.save("python")
     path.save(a_run, overwrite=True)
     words = {"python": "raise `epochs`, class 1 (2 rows)", a_run: "raise --epochs, class house (2 rows)"}
