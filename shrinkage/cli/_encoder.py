@@ -55,8 +55,7 @@ def read_cells(columns: Columns, frame: pd.DataFrame, is_part: bool = False) -> 
 
 def check_names(columns: Columns, names: Collection[str]) -> None:
     """Raise `BadInput` unless a table with columns of these names has those that the model needs."""
-    lost_names = [name for name in columns.names if name not in names]
-    if lost_names:
+    if lost_names := [name for name in columns.names if name not in names]:
         lost, hint = ", ".join(lost_names), _suggest_names(lost_names, names)
         raise BadInput(f"the data lacks {lost}, which the model was fitted with{hint}.")
 
