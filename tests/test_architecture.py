@@ -5,6 +5,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import MISSING, fields
 from graphlib import TopologicalSorter
@@ -277,10 +278,32 @@ NO_VERBS = frozenset(
 )
 
 
+# Nouns, adjectives and prepositions that began names of functions. A function begins with a verb: not `loss_words`, but
+# `describe_loss`. The names of rules, checks, commands and properties are nouns, and have a decorator.
+NO_FIRST_WORDS = frozenset(
+    """
+    about arguments arrays best block blocks budget cells class classes classification code columns command constants
+    constant curve curves data dataset digits document edge entries epoch epochs evidence example far few figure figures
+    file files first fixed flat folder folds for given gap graph grid groups held input inputs interval items kind label
+    labels lam last late layer layers least limits line lines loss losses members metric metrics missing network no none
+    norms notes null numbers of one optimizer optimizers output outputs own parts path paths places points positions
+    predictions problems rates reason residuals rest rows section shapes share sizes small source
+    state stream strengths summary tables target targets tensors terms title too trained units usable value values
+    weight weights with without word words
+    """.split()
+)
+
+
 def _functions_without_a_verb(tree: ast.AST) -> list[str]:
-    """The functions and methods of a module whose name is one of `NO_VERBS`."""
+    """The functions and methods of a module that are named by `NO_VERBS`, or begin with one of `NO_FIRST_WORDS`."""
     functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    return [node.name for node in functions if node.name in NO_VERBS]
+    return [node.name for node in functions if node.name in NO_VERBS or _begins_without_a_verb(node)]
+
+
+def _begins_without_a_verb(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    first, _, rest = function.name.lstrip("_").partition("_")
+    is_special = function.name.startswith("__") or bool(function.decorator_list)
+    return first in NO_FIRST_WORDS and bool(rest) and not is_special
 
 
 def test_the_names_of_functions_are_verbs():
@@ -291,3 +314,17 @@ def test_the_names_of_functions_are_verbs():
 def test_the_check_of_names_can_fail():
     code = "def _checked(): ...\nclass A:\n    async def raw(self): ...\n    def _check_rows(self): ..."
     assert _functions_without_a_verb(ast.parse(code)) == ["_checked", "raw"]
+    assert _functions_without_a_verb(ast.parse("def loss_words(): ...\ndef describe_loss(): ...")) == ["loss_words"]
+
+
+# A command of the shell is named by the function that it calls.
+COMMANDS = {"compare", "convert", "doctor", "fit"}
+
+
+def test_a_public_name_of_a_module_stands_for_one_thing():
+    places = defaultdict(list)
+    for file in FILES:
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                places[node.name].append(_id(file))
+    assert {name for name, files in places.items() if len(files) > 1} == COMMANDS

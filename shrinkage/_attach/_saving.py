@@ -34,7 +34,7 @@ def attachment_to_record(attachment: Attachment) -> dict[str, Any]:
 def attachment_from_record(record: dict[str, Any], model: keras.Model) -> Attachment:
     """Return the attachment of a record. It may select no weight, as when it was saved."""
     lam, on, toward = record["lam"], record["on"], record["toward"]
-    weights = _weights_of(record, model)
+    weights = _find_weights(record, model)
     if "rule" in on:
         rule = on["rule"]
     else:
@@ -52,7 +52,7 @@ def attachment_from_record(record: dict[str, Any], model: keras.Model) -> Attach
     return Attachment(model, penalty, lam, rule, penalty_from_record(record["how"]), record["rows"], toward)
 
 
-def _weights_of(record: dict[str, Any], model: keras.Model) -> list[Any]:
+def _find_weights(record: dict[str, Any], model: keras.Model) -> list[Any]:
     """Return the loaded model's weight for each weight of the saved model, None where there is none.
 
     The order is the same, unless the saved model created weights after it was built.

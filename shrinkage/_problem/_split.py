@@ -231,7 +231,7 @@ def _count_missed_rows(folds: Folds, classes: np.ndarray, counts: np.ndarray) ->
     several = classes.ndim == 2
     names = np.arange(classes.shape[1]) if several else np.unique(classes)
 
-    def classes_in(part: slice, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def find_classes(part: slice, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rows of a part, and the place of a class of each; a row with several labels occurs several times."""
         chosen = np.flatnonzero(rows & counts[part])
         if several:
@@ -242,12 +242,12 @@ def _count_missed_rows(folds: Folds, classes: np.ndarray, counts: np.ndarray) ->
     trained = np.zeros((len(folds.train), len(names)), bool)
     for part, inside in folds.train.iterate_parts():
         for f, rows in enumerate(inside):
-            trained[f, classes_in(part, rows)[1]] = True
+            trained[f, find_classes(part, rows)[1]] = True
     if trained.all():
         return {}
     n_missed = np.zeros(len(names), np.int64)
     for part, inside in folds.held_out.iterate_parts():
-        chosen, label = classes_in(part, np.logical_or.reduce(inside))
+        chosen, label = find_classes(part, np.logical_or.reduce(inside))
         n_missed += np.bincount(label[(inside[:, chosen] & ~trained[:, label]).any(axis=0)], minlength=len(names))
     return {int(name): int(count) for name, count in zip(names, n_missed, strict=True) if count}
 
