@@ -61,8 +61,8 @@ class Cost:
 
 def measure(case: Case) -> Cost:
     """Train twice, and measure the second run, which compiles nothing."""
-    from shrinkage._record._folder import RunFolder
-    from shrinkage._record._record import Record
+    from shrinkage._search._record._folder import RunFolder
+    from shrinkage._search._record._record import Record
 
     seconds, sizes = {True: list[float](), False: list[float]()}, [0.0]
     save, write_file = Record.save, RunFolder.write

@@ -20,9 +20,9 @@ import click
 import numpy as np
 
 from benchmarks._page import DOCS, machine, markdown, write
-from shrinkage._cluster._layout import compute_layout
-from shrinkage._cluster._worker import Worker
 from shrinkage._host._quiet import require_tensorflow
+from shrinkage._plan._cluster._layout import compute_layout
+from shrinkage._plan._cluster._worker import Worker
 
 _TIMES = "SHRINKAGE_BENCHMARK_TIMES"
 _CNN: dict[str, Any] = {"lams": list(np.geomspace(0.1, 1e-4, 3)), "cv": 5, "epochs": 8, "models": "chosen"}
@@ -43,13 +43,13 @@ class TimedWorker(Worker):
 @contextmanager
 def workers(count: int) -> Iterator[Path]:
     """Start a cluster of so many processors on this machine; yield the folder of the times."""
-    from shrinkage._cluster._connection import import_ray
+    from shrinkage._plan._cluster._connection import import_ray
 
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one to the home
     with tempfile.TemporaryDirectory(prefix="scale-") as folder, patch.dict(os.environ, {_TIMES: folder}):
         ray = import_ray()
         ray.init(num_cpus=count, include_dashboard=False, log_to_driver=False, configure_logging=False)
-        from shrinkage._cluster import _crew
+        from shrinkage._plan._cluster import _crew
 
         try:
             with patch.object(_crew, "Worker", TimedWorker):
@@ -168,7 +168,7 @@ def losses() -> str:
 
     with workers(2):
         worker = fit(small(), on_epoch=once(kill), **options)[2].max()
-    from shrinkage._cluster._connection import import_ray
+    from shrinkage._plan._cluster._connection import import_ray
 
     ray = import_ray()
     from ray.cluster_utils import Cluster

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cluster._connection import check_cluster, connect
 from shrinkage._compare._arguments import (
     DEFAULT,
     HINTS,
@@ -31,10 +30,11 @@ from shrinkage._messages._note import Note
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Penalty
+from shrinkage._plan._cluster._connection import check_cluster, connect
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from shrinkage._problem._source import read_dataset_arguments
-from shrinkage._record._folder import check_run
+from shrinkage._search._record._folder import check_run
 
 _PATH_ARGUMENTS = {each.name for each in fields(Request)}
 """The arguments of `fit` that decide the path. The others are about a record, and what is shown."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from shrinkage._exact._runner import make_runner
 from shrinkage._messages._hints import give_hints
 from shrinkage._messages._hints_of_fit import HINTS, describe_missing_argument
 from shrinkage._messages._note import PYTHON, Vocabulary, format_duration
 from shrinkage._plan._any_runner import AnyRunner
+from shrinkage._plan._exact._runner import make_runner
 from shrinkage._plan._runner import Runner
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request

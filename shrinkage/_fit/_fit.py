@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 import keras
 
-from shrinkage._cluster._connection import check_cluster
-from shrinkage._exact._runner import make_runner
 from shrinkage._fit._learning_curve import learn_on_subsets
 from shrinkage._messages._hints import give_hints
 from shrinkage._messages._hints_of_fit import HINTS, describe_missing_argument
@@ -21,15 +19,17 @@ from shrinkage._path._files import FILES, read_saved_path
 from shrinkage._path._path import Path
 from shrinkage._penalties import How, Penalty
 from shrinkage._plan._any_runner import AnyRunner
+from shrinkage._plan._cluster._connection import check_cluster
+from shrinkage._plan._exact._runner import make_runner
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._reporters import LOGGER, start_monitor
 from shrinkage._progress._snapshot import Snapshot
-from shrinkage._record._folder import check_run
-from shrinkage._record._record import Record
-from shrinkage._record._unrecorded import Unrecorded
+from shrinkage._search._record._folder import check_run
+from shrinkage._search._record._record import Record
+from shrinkage._search._record._unrecorded import Unrecorded
 from shrinkage._search._search import Outcome, Search
 
 
@@ -277,7 +277,7 @@ def _plan(
     monitor.show(Snapshot("planning" if crew is None else "starting workers"))
     if crew is None:
         return make_runner(problem, request.plan, limit, decision)
-    from shrinkage._cluster._runner import ClusterRunner
+    from shrinkage._plan._cluster._runner import ClusterRunner
 
     return ClusterRunner(problem, request.plan, limit, decision, crew)
 
@@ -286,7 +286,7 @@ def _start_workers(cluster: str | None, threads: int | None = None) -> AbstractC
     """Return the workers of a cluster as a context, or None without a cluster; Ray is imported for a cluster alone."""
     if cluster is None:
         return nullcontext()
-    from shrinkage._cluster._crew import Crew
+    from shrinkage._plan._cluster._crew import Crew
 
     return Crew(cluster, threads or 1)
 

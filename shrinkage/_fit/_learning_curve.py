@@ -13,8 +13,8 @@ from shrinkage._penalties import Decoupled
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._problem._problem import Problem
 from shrinkage._progress._monitor import Monitor
-from shrinkage._record._record import Record
-from shrinkage._record._unrecorded import Unrecorded
+from shrinkage._search._record._record import Record
+from shrinkage._search._record._unrecorded import Unrecorded
 from shrinkage._search._search import Search
 
 

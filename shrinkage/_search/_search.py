@@ -20,9 +20,9 @@ from shrinkage._model._behaviour import COMPARED_ROWS, describe_difference
 from shrinkage._penalties import Decoupled
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._progress._monitor import Monitor
-from shrinkage._record._record import Record
-from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._grid import score_grid
+from shrinkage._search._record._record import Record
+from shrinkage._search._record._unrecorded import Unrecorded
 from shrinkage._search._tracker import InFolds, Tracker
 from shrinkage._search._walk import score_rung
 from shrinkage._search._wave import Take, Wave

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from shrinkage._cluster._connection import check_cluster
+from shrinkage._plan._cluster._connection import check_cluster
 
 from ._terms import SHELL_TERMS
 

@@ -79,7 +79,7 @@ def record_run(folder: Path, max_memory: int | None) -> Iterator[Path]:
 
 
 def _get_journal_size(record: Path) -> int:
-    from shrinkage._record._folder import JOURNAL
+    from shrinkage._search._record._folder import JOURNAL
 
     file = record / JOURNAL
     return file.stat().st_size if file.exists() else 0
@@ -87,7 +87,7 @@ def _get_journal_size(record: Path) -> int:
 
 def _check_unused(folder: Path) -> None:
     """Raise `BadInput` if another process trains in a folder."""
-    from shrinkage._record._folder import is_in_use
+    from shrinkage._search._record._folder import is_in_use
 
     if is_in_use(folder / RECORD):
         raise BadInput(

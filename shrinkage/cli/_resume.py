@@ -18,7 +18,7 @@ from ._recorded import COMMAND, RECORD, is_unfinished, resume_command
 from ._run import get_run_terms
 
 if TYPE_CHECKING:
-    from shrinkage._record._status import RunStatus
+    from shrinkage._search._record._status import RunStatus
 
 _RUN = click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=File))
 
@@ -94,7 +94,7 @@ def _show_finished(run: File, console: Console) -> None:
 
 
 def _read_status(run: File) -> "RunStatus | None":
-    from shrinkage._record._status import read_status
+    from shrinkage._search._record._status import read_status
 
     for folder in (run / RECORD, run):
         try:

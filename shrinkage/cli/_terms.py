@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from shrinkage._cluster._connection import ClusterError
 from shrinkage._messages._note import Note, Vocabulary
+from shrinkage._plan._cluster._connection import ClusterError
 
 from ._errors import BadInput, TrainingFailed, escape_controls, is_refusal
 

@@ -176,7 +176,7 @@ def test_a_record_goes_on_one_strength_at_a_time(tmp_path, monkeypatch, arithmet
             raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("shrinkage._record._record.RecordedPart.keep", stop)
+        patch.setattr("shrinkage._search._record._record.RecordedPart.keep", stop)
         with pytest.raises(RuntimeError, match="killed"):
             fit(run=tmp_path / "run")
     monkeypatch.setattr(_runner, "time_steps", None)

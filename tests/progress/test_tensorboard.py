@@ -14,7 +14,7 @@ from shrinkage._cohort._cohort import Cohort
 from shrinkage._cv._statistics import summarise
 from shrinkage._progress._tensorboard import TensorBoard
 from tests.fit.fitting import TARGET, classifier, fit, line
-from tests.record import runs
+from tests.search.record import runs
 
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
@@ -86,7 +86,7 @@ def test_writing_does_not_change_the_result(tmp_path):
 def test_a_run_that_goes_on_writes_everything_to_a_new_folder(tmp_path, monkeypatch):
     options: dict[str, Any] = {"run": tmp_path / "run", "tensorboard": tmp_path / "logs"}
     options |= {"plan": {"chunk": 1, "xla": False}}
-    monkeypatch.setattr("shrinkage._record._record.Record.keeps", lambda self, state: True)
+    monkeypatch.setattr("shrinkage._search._record._record.Record.keeps", lambda self, state: True)
     real, calls = Cohort.train_epoch, itertools.count()
 
     def stop(self, epoch):

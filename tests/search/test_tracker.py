@@ -15,7 +15,7 @@ from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import Snapshot
 from shrinkage._search import _search
 from tests.fit.fitting import TARGET, classifier, fit, line, small_blocks
-from tests.record import runs
+from tests.search.record import runs
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_no_strength_is_the_best_if_all_diverge(shown):
 
 def test_a_run_that_goes_on_counts_what_is_done(shown, tmp_path, monkeypatch):
     options: dict[str, Any] = {"run": tmp_path / "run", "plan": {"chunk": 1, "xla": False}}
-    monkeypatch.setattr("shrinkage._record._record.Record.keeps", lambda self, state: True)
+    monkeypatch.setattr("shrinkage._search._record._record.Record.keeps", lambda self, state: True)
     real, calls = Cohort.train_epoch, itertools.count()
 
     def stop(self, epoch):

@@ -15,7 +15,7 @@ from shrinkage._host._quiet import require_tensorflow
 from shrinkage._messages._note import Note
 from shrinkage._model._template import Template
 from shrinkage._problem._request import Request
-from shrinkage._record import _record
+from shrinkage._search._record import _record
 from shrinkage.cli import main
 from tests.synthetic_path import make_path
 

@@ -12,7 +12,7 @@ from click.testing import Result
 from filelock import FileLock
 
 import shrinkage as sh
-from shrinkage._record import _record
+from shrinkage._search._record import _record
 from tests.cli.commands.running import houses, run, stopped_after, write
 
 FIT = ("fit", "houses.csv", "--target", "price", "--epochs", "4", "--folds", "2", "-o", "run")

@@ -1,0 +1,182 @@
+"""The exact solver against scikit-learn, Keras' own gradients, and long training."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
+
+import shrinkage as sh
+from tests.plan.exact.heads import CLASSES, LABELS, LAMS, ONE_HOT, WEIGHT, D, N, X, Y, linear
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def solve(model: keras.Model, y: Any, x: Any = X, **options: Any) -> sh.Path:
+    return sh.fit(model, x, y, **{"penalty": sh.L2(), "solver": "exact", "lams": LAMS, "cv": 3, **options})
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weights"])
+def test_squared_error_is_ridge_regression(weight):
+    """Keras' squared error has no ½, so alpha = n lam / 2; weights have a mean of 1."""
+    path = solve(linear(), Y, sample_weight=weight)
+    share = None if weight is None else weight / weight.mean()
+    for s, lam in enumerate(path.lams[:-1]):
+        ridge: Any = Ridge(alpha=N * lam / 2).fit(X, Y[:, 0], share)
+        kernel, bias = (value[s] for value in path.weights)
+        np.testing.assert_allclose(kernel[:, 0], ridge.coef_, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(bias[0], ridge.intercept_, rtol=0, atol=1e-8)
+    assert np.abs(path.weights[0]).min() > 1e-3
+
+
+def test_the_choice_is_that_of_ridge_cv():
+    """The ridge parameter of a fold is that of all rows, n lam / 2, and so it is in RidgeCV."""
+    lams = np.geomspace(10, 1e-4, 25)
+    path = solve(linear(), Y, lams=lams, cv=5)
+    folds = list(zip(path.folds.train, path.folds.held_out, strict=True))
+    search: Any = RidgeCV(alphas=N * lams / 2, cv=folds, scoring="neg_mean_squared_error").fit(X, Y[:, 0])
+    assert 0 < path.index_min < len(lams) - 1
+    assert path.lam_min == pytest.approx(2 * search.alpha_ / N, rel=1e-12)
+    assert path.mean[path.index_min] == pytest.approx(-search.best_score_, rel=1e-10)
+
+
+def test_the_grid_reaches_1se():
+    """The automatic grid ends between `min` and `1se` before it is extended; the grid given by hand is wide."""
+    path = solve(linear(), Y, lams="auto", cv=5)
+    end = 10**1.75 / N
+    assert path.lam_min < end < path.lam_1se < path.lams[0]
+    wide = solve(linear(), Y, lams=end * 10.0 ** np.arange(4, -6, -0.25), cv=5)
+    assert path.lam_min == pytest.approx(wide.lam_min) and path.lam_1se == pytest.approx(wide.lam_1se)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weights"])
+@pytest.mark.parametrize(
+    ("model", "y"),
+    [
+        (lambda: linear("binary_crossentropy", 1, "sigmoid"), LABELS[:, 0]),
+        (lambda: linear("sparse_categorical_crossentropy", 3, "softmax"), CLASSES),
+    ],
+    ids=["two classes", "three classes"],
+)
+def test_log_loss_is_logistic_regression(model, y, weight):
+    """The mean log loss plus lam / 2 w² is 1 / (n C) times scikit-learn's objective, with C = 1 / (n lam)."""
+    path = solve(model(), y, sample_weight=weight)
+    share = None if weight is None else weight / weight.mean()
+    for s, lam in enumerate(path.lams[:-1]):
+        found: Any = LogisticRegression(C=1 / (N * lam), solver="newton-cholesky", tol=1e-13, max_iter=1000)
+        found.fit(X, y, share)
+        kernel, bias = (value[s] for value in path.weights)
+        np.testing.assert_allclose(kernel.T, found.coef_, rtol=0, atol=1e-8)
+        # Softmax does not change if the same number is added to all intercepts.
+        np.testing.assert_allclose(bias - bias.mean(), found.intercept_ - found.intercept_.mean(), rtol=0, atol=1e-8)
+    assert np.abs(path.weights[0]).max() > 0.5
+
+
+def logits(loss: Any, **options: Any) -> Any:
+    return loss(from_logits=True, **options)
+
+
+def without_mean(loss: keras.losses.Loss) -> Any:
+    return type(loss).from_config(loss.get_config() | {"reduction": None})
+
+
+SOFT = 0.1 + 0.7 * ONE_HOT
+HEADS = {
+    "squared error": (lambda: linear(), Y, {}),
+    "three targets": (lambda: linear(units=3), LABELS + X[:, :3], {"sample_weight": WEIGHT}),
+    "no bias": (lambda: linear(use_bias=False), Y, {}),
+    "penalised bias": (lambda: linear(), Y, {"on": "all"}),
+    "factors": (lambda: linear(), Y, {"on": {"kernel": 2.0, "bias": 0.3}}),
+    "labels": (lambda: linear("binary_crossentropy", 3, "sigmoid"), LABELS, {"sample_weight": WEIGHT}),
+    "logits": (lambda: linear(logits(keras.losses.BinaryCrossentropy)), LABELS[:, 0], {"class_weight": {0: 1, 1: 3}}),
+    "smoothing": (
+        lambda: linear(keras.losses.BinaryCrossentropy(label_smoothing=0.2), 1, "sigmoid"), LABELS[:, :1], {},
+    ),
+    "soft classes": (lambda: linear("categorical_crossentropy", 3, "softmax"), SOFT, {}),
+    "smooth classes": (
+        lambda: linear(logits(keras.losses.CategoricalCrossentropy, label_smoothing=0.2), 3), ONE_HOT, {},
+    ),
+    "class numbers": (
+        lambda: linear(logits(keras.losses.SparseCategoricalCrossentropy), 3), CLASSES, {"class_weight": {0: 1, 1: 3}},
+    ),
+    "classes, penalised bias": (lambda: linear("categorical_crossentropy", 3, "softmax"), ONE_HOT, {"on": "all"}),
+    "classes, no bias": (lambda: linear("categorical_crossentropy", 3, "softmax", use_bias=False), ONE_HOT, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_gradient_of_the_objective_is_zero(name):
+    """The objective by Keras: its loss, and the penalty with the factors of `describe`."""
+    make, y, options = HEADS[name]
+    path = solve(make(), y, **options)
+    weight = options.get("sample_weight", np.ones(N))
+    if "class_weight" in options:
+        weight = np.array([options["class_weight"].get(int(label), 1) for label in np.ravel(y)], float)
+    loss = make().loss
+    by_rows = keras.losses.get(loss) if isinstance(loss, str) else without_mean(loss)
+    target = y if path.loss_name.startswith("sparse") else y.reshape(N, -1)
+    for index in (0, 2, 4):  # the last is without a penalty
+        model, lam = path.model(path.lams[index]), path.lams[index]
+        variables = [variable.value for variable in model.trainable_variables]
+        with tf.GradientTape() as tape:
+            losses = by_rows(target, model(X))
+            squares = [tf.reduce_sum(v**2) * f for v, f in zip(variables, path.selection.factors, strict=True)]
+            objective = tf.reduce_mean(losses * weight / weight.mean()) + lam / 2 * sum(squares)
+        for gradient, value in zip(tape.gradient(objective, variables), variables, strict=True):
+            assert np.abs(gradient).max() < 1e-8
+            assert np.abs(value).max() > 1e-2
+
+
+def test_it_is_where_long_training_ends():
+    """Full batches of Adam with a rate that falls to 0 stand still within 1e-6 of the minimum after 400 steps."""
+    rate = keras.optimizers.schedules.CosineDecay(0.1, 400)
+    common: dict[str, Any] = {"penalty": "l2", "lams": LAMS[:2], "cv": 2, "sample_weight": WEIGHT}
+    model = linear("sparse_categorical_crossentropy", 3, "softmax", optimizer=keras.optimizers.Adam(rate))
+    trained = sh.fit(model, X, CLASSES, epochs=400, batch_size=N, epoch="last", **common)
+    exact = sh.fit(model, X, CLASSES, solver="exact", **common)
+    for name in ("cv_loss", "train_loss"):
+        ends, found = getattr(trained, name)[:, :2, -1:], getattr(exact, name)[:, :2]
+        np.testing.assert_allclose(found, ends, rtol=1e-5)
+    np.testing.assert_allclose(exact.weights[0][:2], trained.weights[0][:2], atol=1e-5)
+    np.testing.assert_allclose(exact.predictions[:, :2], trained.predictions[:, :2], atol=1e-5)
+    np.testing.assert_allclose(exact.row_loss[:, :2], trained.row_loss[:, :2], atol=1e-4)
+    assert exact.cv_loss.shape == (2, 3, 1) and (exact.epochs == 1).all()
+
+
+def test_dependent_columns_have_the_solution_of_least_norm():
+    x = np.concatenate([X, X[:, :2], np.ones((N, 1))], axis=1)  # two columns twice, and a constant
+    path = solve(linear(columns=D + 3), Y, x)
+    expected = LinearRegression().fit(x, Y[:, 0])
+    np.testing.assert_allclose(path.model("none")(x)[:, 0], expected.predict(x), atol=1e-8)
+    assert np.abs(path.weights[0][-1]).max() < 5
+
+
+@pytest.mark.parametrize("loss", ["squared error", "log loss"])
+def test_columns_of_any_unit_and_location(loss):
+    """A shift of a column changes the intercept alone; without a penalty, units change nothing."""
+    units = 10.0 ** np.arange(-3, D - 3)
+    x = (X + [0, 0, 1e4, 0, 0]) * units
+    model = linear() if loss == "squared error" else linear("binary_crossentropy", 1, "sigmoid")
+    y = Y if loss == "squared error" else LABELS[:, 0]
+    plain, moved = solve(model, y), solve(model, y, x)
+    np.testing.assert_allclose(moved.weights[0][-1][:, 0] * units, plain.weights[0][-1][:, 0], rtol=1e-5)
+    np.testing.assert_allclose(moved.cv_loss[:, -1], plain.cv_loss[:, -1], rtol=1e-7)
+
+
+def test_the_grid_is_extended_and_the_plan_says_exact():
+    clear = X[:, :1] + Y / 10
+    path = solve(linear(), clear, lams="auto")
+    noise = solve(linear(), np.random.default_rng(5).normal(size=(N, 1)), lams="auto")
+    assert (len(path.lams), path.plan["solver"], path.solver) == (21, "exact", "exact")
+    assert len(noise.lams) > 21 and noise.lams[0] > path.lams[0]
+    again = solve(linear(), clear, lams="auto", plan=path.plan)
+    np.testing.assert_array_equal(again.cv_loss, path.cv_loss)
+
+
+def test_few_strengths_at_a_time_change_nothing():
+    model = linear("sparse_categorical_crossentropy", 3, "softmax")
+    whole, parts = solve(model, CLASSES), solve(model, CLASSES, plan={"chunk": 2})
+    assert (whole.plan["chunk"], parts.plan["chunk"]) == (5, 2)
+    np.testing.assert_allclose(parts.cv_loss, whole.cv_loss, rtol=1e-9)
