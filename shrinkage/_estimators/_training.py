@@ -17,7 +17,7 @@ from shrinkage._penalties import Coupled
 from shrinkage._problem._defaults import FULL_BATCHES, HIDDEN_UNITS, MINI_BATCHES, PATIENCE
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._network import TargetScale, compile_network
-from shrinkage.cli._own_model import count_parameters
+from shrinkage.cli._user_model import count_parameters
 
 
 def train_estimator(

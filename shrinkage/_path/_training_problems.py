@@ -39,8 +39,8 @@ def describe_nothing_to_choose(curve: Curve) -> Sentence:
     """Return the sentences for a path without a choice, with the cause and advice."""
     if curve.solver == "exact":
         words = (
-            "Nothing to choose from: without a penalty the log loss has no minimum, as the inputs separate classes. "
-            "With a penalty above 0 it has one."
+            "Take strengths above 0: $give_lams. Without a penalty the log loss has no minimum, as the inputs separate "
+            "classes, and there is nothing to choose from."
         )
         return Sentence("no-minimum", words)
     hit = curve.status == Status.DIVERGED
@@ -55,8 +55,8 @@ def describe_nothing_to_choose(curve: Curve) -> Sentence:
         where += f"{'its models' if len(whole) == 1 else 'they'} trained on, {rows}."
     unit = ", or say standardize_target=True" if has_far_target(curve) and curve.null_loss > 10 else ""
     words = (
-        f"Nothing to choose from: at every strength a model diverged. {where} "
-        f"Lower $learning_rate$or_scale_inputs{unit}.{_describe_loss_domain(curve)}"
+        f"Lower $learning_rate$or_scale_inputs{unit}. There is nothing to choose from: at every strength a model "
+        f"diverged.{where and f' {where}'}{_describe_loss_domain(curve)}"
     )
     return Sentence("diverged", words)
 

@@ -128,8 +128,8 @@ def _describe_gain(curve: Curve, loss: str, notes: tuple[str, ...], *, has_sched
     if not math.isfinite(curve.se[curve.index]):
         least, none = (format_loss(curve, curve.mean[index]) for index in (curve.index, -1))
         words = (
-            f"The least {loss} is {least}, at lambda = {format_lam(curve.lam)}, and {none} without a penalty: "
-            f"there is no standard error to judge the difference by."
+            f"Take several $folds to judge the penalty: there is no standard error. The least {loss} is {least}, "
+            f"at lambda = {format_lam(curve.lam)}, and {none} without a penalty."
         )
         return [Sentence("no-standard-error", words)]
     if overfitting := find_overfitting_without_penalty(curve, has_schedule=has_schedule):
@@ -191,7 +191,7 @@ def _describe_gain_size(curve: Curve) -> str:
 
 def _describe_lone_none(curve: Curve) -> Sentence:
     if not (curve.lams > 0).any():
-        return Sentence("nothing-to-compare", "Only lambda = 0 was trained: there is nothing to compare.")
+        return Sentence("nothing-to-compare", "Take strengths above 0 too: $give_lams. Only lambda = 0 was trained.")
     words = (
         "Lower $learning_rate$or_smaller_lams. At every strength above 0 a model diverged, and only lambda = 0 is "
         "left: nothing is known of the penalty."
@@ -222,7 +222,9 @@ def _describe_benefit(curve: Curve) -> Sentence:
         return NOTHING
     (train_none, train_min), (held_out_none, held_out_min) = pairs
     if curve.solver == "gradient" and train_none - train_min > (held_out_none - held_out_min) / 2:
-        return Sentence("penalty-helps-training", "Mostly its training loss is lower: it helped the training itself.")
+        return Sentence(
+            "penalty-helps-training", "Mostly the training loss is lower: the penalty helped the training itself."
+        )
     if not matters(held_out_none - train_none, held_out_none, get_loss_scale(curve)):
         return NOTHING
     losses = f"{format_loss(curve, train_none)} in training and {format_loss(curve, held_out_none)} held out"

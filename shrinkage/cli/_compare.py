@@ -92,8 +92,8 @@ def compare(
     from ._fit import check_and_prepare, say_prepared
     from ._folder import catch_full_disk, check_folder, check_outside
     from ._images import holds_images
-    from ._own_model import check_model_option
     from ._prepare import TableOptions
+    from ._user_model import check_model_option
 
     if holds_images(data):
         raise BadInput(_describe_image_runs(data[0], penalties))

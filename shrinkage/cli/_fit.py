@@ -168,11 +168,11 @@ def fit(
     """
     from ._folder import catch_full_disk, check_folder, check_outside
     from ._images import holds_images, refuse_images
-    from ._own_model import check_model_option
     from ._prepare import TableOptions
     from ._split import OPTIONS
     from ._tables import find_sources
     from ._train import train_path
+    from ._user_model import check_model_option
 
     folder = get_resumed_folder() or output or File(f"{get_result_name(data[0])}-shrinkage")
     if holds_images(data):
@@ -306,7 +306,7 @@ def check_and_prepare(
 
 def say_prepared(console: Console, table_data: "TableData", settings: Settings, training: str) -> None:
     """Describe the table, and the training to come."""
-    from ._own_model import is_user_model
+    from ._user_model import is_user_model
 
     console.say(table_data.describe())
     if is_user_model(settings.model):

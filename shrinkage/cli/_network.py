@@ -9,8 +9,8 @@ import numpy as np
 from shrinkage._problem._defaults import MINI_BATCHES
 
 from ._columns import CategoryColumn, Columns, Task, TextColumn
-from ._own_model import is_user_model, make_user_model
 from ._settings import Settings
+from ._user_model import is_user_model, make_user_model
 
 if TYPE_CHECKING:
     import keras

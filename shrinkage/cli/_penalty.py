@@ -7,8 +7,8 @@ import click
 
 from ._console import Number
 from ._errors import BadInput
-from ._own_model import is_user_model
 from ._settings import PENALTIES, Settings
+from ._user_model import is_user_model
 
 _REQUIRED_PENALTIES = {"rho": "elastic-net", "groups": "group-lasso"}
 

@@ -21,7 +21,6 @@ from ._errors import BadInput
 from ._images import refuse_images
 from ._infer import MAX_CATEGORIES, MAX_EMBEDDED, infer_columns
 from ._numerals import CsvFacts
-from ._own_model import is_user_model
 from ._rows import BadRow, OnBadRow, ignore
 from ._skipped import SkippedRows
 from ._split import OPTIONS, Split, make_random_split, read_split
@@ -29,6 +28,7 @@ from ._stream import Stream
 from ._table import get_column
 from ._tables import SHARE, Files, SourceRows, find_sources, name_sources
 from ._target import TargetColumn, check_column_name, drop_unlabelled, find_bad_targets, read_target
+from ._user_model import is_user_model
 
 # With fewer held-out rows in a fold, the losses are mostly chance.
 FEW_ROWS = 10

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from shrinkage._problem._defaults import FULL_BATCHES, HIDDEN_UNITS, MINI_BATCHES, PATIENCE
 
-from ._own_model import is_user_model
+from ._user_model import is_user_model
 
 PENALTIES = {"l2": "L2", "l1": "L1", "elastic-net": "elastic net", "group-lasso": "group lasso"}
 """The values of --penalty, in words."""

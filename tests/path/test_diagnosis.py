@@ -30,7 +30,7 @@ WORDS = {
     "nearly perfect": {"nearly-perfect"},
     "is far from the others": {"outlying-fold"},
     "The gain is clear, and small": {"small-gain", "overfits"},
-    "Nothing to choose from": {"diverged", "no-minimum"},
+    "nothing to choose from": {"diverged", "no-minimum"},
     "Do not use these models": {"worse-than-constant"},
     "cannot be judged yet": {"hardly-trained"},
     "repeats=4": {"more-repeats"},

@@ -97,7 +97,9 @@ def test_a_path_on_which_all_diverged_has_no_choice_and_all_else(tmp_path, stub_
         with pytest.raises(sh.NothingToChoose):
             path.model(lam)
     assert "diverged" in repr(path) and "\nmin" not in repr(path) and "\nnone" in repr(path)
-    assert path.verdict().startswith("Nothing to choose from: at every strength a model diverged.")
+    assert path.verdict().startswith(
+        "Lower the learning rate, or scale the inputs. There is nothing to choose from: at"
+    )
     path.save(tmp_path / "run")
     loaded = Path.load(tmp_path / "run")
     assert repr(loaded) == repr(path) and json.loads((tmp_path / "run" / "path.json").read_text())["lam_min"] is None

@@ -65,5 +65,5 @@ def test_where_all_diverged_a_poisson_loss_has_a_reason_of_its_own(loss, said):
     template = StubTemplate(loss_name=loss)
     path = make_path(LAMS, template=template)
     words = make_path(LAMS, template=template, **diverged(path, np.full(3, True))).verdict()
-    assert words.startswith("Nothing to choose from")
+    assert words.startswith("Lower the learning rate, or scale the inputs. There is nothing to choose from")
     assert ("give the output layer activation='exponential' or 'softplus'" in words) is said

@@ -140,7 +140,7 @@ def test_a_gain_by_curing_overfitting():
 
 def test_a_gain_that_is_a_lower_training_loss_is_not_called_overfitting():
     path = make_path(curves=lambda lams: (0.3 + lams * 0 + (lams == 0), 0.2 + (lams == 0)))
-    assert "it helped the training itself" in path.verdict() and "overfitting" not in path.verdict()
+    assert "the penalty helped the training itself" in path.verdict() and "overfitting" not in path.verdict()
 
 
 def test_an_early_stop_without_penalty_still_counts_as_overfitting():

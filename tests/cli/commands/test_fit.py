@@ -266,7 +266,7 @@ def test_when_every_strength_diverges(column):
     assert done.exit_code == 3 and "Lower --learning-rate" in done.stderr
     document = json.loads(done.stdout)
     assert document["choice"] is document["lam_min"] is None and all(row["failed"] for row in document["path"])
-    assert "Nothing to choose from" in document["verdict"] and "scale the inputs" not in document["verdict"]
+    assert "There is nothing to choose from" in document["verdict"] and "scale the inputs" not in document["verdict"]
     assert sorted(document["files"]) == [
         *("arrays.npz", "columns.json", "command.txt", "path.json", "path.png", "report.html", "template.keras"),
     ]

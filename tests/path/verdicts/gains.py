@@ -52,7 +52,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "a penalty that helps the training itself": (
         lambda: flat([0.6, 0.3, 0.5, 0.5], [0.6, 0.28, 0.49, 0.49]),
-        ["it helped the training itself"],
+        ["the penalty helped the training itself"],
         ["overfitting"],
     ),
     # the grid
@@ -79,7 +79,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "lambda = 0 alone": (
         lambda: flat([0.5], [0.4], lams=[0.0]),
-        ["Only lambda = 0 was trained"],
+        ["Take strengths above 0 too: give `lams`. Only lambda = 0 was trained."],
         ["every other", FLAT],
     ),
     # weights beside rows
@@ -91,7 +91,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     # what cannot be said
     "a loss that mixes rows, in one split": (
         lambda: flat([0.5, 0.4, 0.5, 0.5], [0.1] * 4, n_folds=1, row_loss=np.full((40, 4), math.nan)),
-        ["there is no standard error to judge the difference by"],
+        ["Take several folds to judge the penalty: there is no standard error."],
         ["interval", "nan"],
     ),
     "a path that was saved without the constant's folds": (

@@ -81,12 +81,12 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "everywhere": (
         lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2, 3]),
-        ["Nothing to choose from: at every strength a model diverged.", "Lower the learning rate"],
+        ["Lower the learning rate, or scale the inputs. There is nothing to choose from: at every strength"],
         [FLAT, "lowers", "fold", "finished"],
     ),
     "on all rows alone, everywhere": (
         lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2, 3], "full_status"),
-        ["Nothing to choose from", "The folds' models finished"],
+        ["There is nothing to choose from", "The folds' models finished"],
         [FLAT],
     ),
 }  # fmt: skip

@@ -62,7 +62,9 @@ def test_separable_classes_have_no_minimum_without_a_penalty():
 
 def test_without_a_penalty_alone_separable_classes_leave_nothing_to_choose():
     path = sh.fit(linear("binary_crossentropy", 1, "sigmoid"), X, (X[:, 0] > 1).astype(float), lams=[0], **OPTIONS)
-    assert path.verdict().startswith("Nothing to choose from: without a penalty the log loss has no minimum")
+    assert path.verdict().startswith(
+        "Take strengths above 0: give `lams`. Without a penalty the log loss has no minimum"
+    )
     assert "learning rate" not in str(path)
 
 
