@@ -49,8 +49,11 @@ def test_conversions_of_distinct_cells_equal_those_of_all_cells(cells):
     for convert in (as_numbers, as_categories, as_booleans, partial(as_seconds, form="ISO8601")):
         found = convert(column)
         with cell_by_cell():
-            np.testing.assert_array_equal(found, convert(column))
-            np.testing.assert_array_equal(found, convert(pd.Series(cells, dtype=object)))
+            for plain in (convert(column), convert(pd.Series(cells, dtype=object))):
+                if found.dtype == float:  # pandas before 3 rounds large whole numbers otherwise beside a missing cell
+                    np.testing.assert_allclose(found, plain, rtol=1e-15)
+                else:
+                    np.testing.assert_array_equal(found, plain)
 
 
 @given(CELLS)
