@@ -1,4 +1,4 @@
-"""The architecture holds: imports go left, files stay short, public things are documented, `import` is light."""
+"""The architecture holds: the order of the imports, short files, documented public names, a light import."""
 
 import ast
 import inspect

@@ -125,7 +125,7 @@ def _dictionaries(tree: ast.AST) -> Iterator[str]:
 
 # Records of the package, which are dataclasses, an estimator, and functions of the package and of users.
 RECORDS = {
-    "_plan/_cluster/_travel.py": {"function"},
+    "_plan/_cluster/_parcel.py": {"function"},
     "_cohort/_train.py": {"progress", "scores"},
     "_compare/_text.py": {"test.difference"},
     "_fit/_estimate.py": {"call"},
@@ -181,7 +181,7 @@ def test_a_missing_private_part_is_never_taken_for_a_fault_of_the_users_code(fil
 # Keras runs code of a file with `safe_mode=False`: never code of a file that somebody else may have written.
 RUN_CODE = {
     "_attach/_export.py": "reads the file of a model that it has just written, as plain Keras would",
-    "_plan/_cluster/_travel.py": "reads bytes of a model that the calling process sends to its workers",
+    "_plan/_cluster/_parcel.py": "reads bytes of a model that the calling process sends to its workers",
     "_model/_clone.py": "reads the configuration that it has just made of a model in memory; no file is involved",
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._cohort._cohort import Evaluation
-from shrinkage._cohort._part import RunPart, Summary
+from shrinkage._cohort._run_part import RunPart, Summary
 
 Average = Callable[[np.ndarray], np.ndarray]
 

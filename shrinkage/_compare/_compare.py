@@ -19,8 +19,8 @@ from shrinkage._compare._arguments import (
     read_penalties,
 )
 from shrinkage._compare._comparison import Comparison
-from shrinkage._compare._deployed import compute_model_facts, time_prediction
 from shrinkage._compare._entry import Entry, make_entries
+from shrinkage._compare._model_facts import compute_model_facts, time_prediction
 from shrinkage._compare._names import Paths
 from shrinkage._compare._nested import Pairs, estimate_nested_loss, split_inside
 from shrinkage._fit._fit import fit

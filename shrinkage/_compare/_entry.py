@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._compare._deployed import UNKNOWN_FACTS, ModelFacts
+from shrinkage._compare._model_facts import UNKNOWN_FACTS, ModelFacts
 from shrinkage._compare._statistics import compute_p_value
 from shrinkage._cv._choice import choose_epochs
 from shrinkage._cv._statistics import Difference, compute_row_degrees

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shrinkage._compare._deployed import find_input_kernel
+from shrinkage._compare._model_facts import find_input_kernel
 from shrinkage._messages._note import quote
 from shrinkage._path._path import Path
 from shrinkage._path._pictures._save import check_picture_file, save_picture

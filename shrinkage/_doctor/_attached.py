@@ -12,8 +12,8 @@ from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_again
 from shrinkage._doctor._words import format_noun_count
 from shrinkage._model._attached import get_attachments, get_hooks
+from shrinkage._weights._expressions import find_layer_expression
 from shrinkage._weights._matching import format_selector
-from shrinkage._weights._reach import find_layer_expression
 
 
 @check("error")

@@ -9,9 +9,9 @@ import keras
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._terms import PenalisedWeight
 from shrinkage._doctor._case import Case, TrainableWeight, to_array
-from shrinkage._weights._reach import find_attribute_name as find_attribute_name
-from shrinkage._weights._reach import find_layer_expression as find_layer_expression
-from shrinkage._weights._reach import find_regularizer_argument as find_regularizer_argument
+from shrinkage._weights._expressions import find_attribute_name as find_attribute_name
+from shrinkage._weights._expressions import find_layer_expression as find_layer_expression
+from shrinkage._weights._expressions import find_regularizer_argument as find_regularizer_argument
 
 _WIDTH = 96  # of a list of names
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from shrinkage._doctor import _attached, _decay, _notes, _regularizers, _training
+from shrinkage._doctor import _attached, _decay, _regularizers, _side_effects, _training
 from shrinkage._doctor._case import Case
 from shrinkage._doctor._check import Check
 from shrinkage._doctor._report import Report
@@ -30,17 +30,17 @@ CHECKS: tuple[Check, ...] = (
     _decay.exclusion_catches_kernel,
     _regularizers.recurrent_kernel_free,
     _decay.coupled_and_decoupled,
-    _notes.l1_by_gradient,
+    _side_effects.l1_by_gradient,
     _training.strength_too_small,
     _attached.strength_too_large,
     _training.penalised_loss_monitored,
     _regularizers.depthwise_kernel_free,
     _attached.replaced_inside,
-    _notes.adaptive_and_coupled,
-    _notes.loss_contains_penalty,
-    _notes.keras_l2_has_no_half,
-    _notes.scale_invariant_kernel,
-    _notes.dense_embedding_gradient,
+    _side_effects.adaptive_and_coupled,
+    _side_effects.loss_contains_penalty,
+    _side_effects.keras_l2_has_no_half,
+    _side_effects.scale_invariant_kernel,
+    _side_effects.dense_embedding_gradient,
 )
 """The registry: one function for each finding."""
 

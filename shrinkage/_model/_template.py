@@ -18,9 +18,9 @@ from shrinkage._model._clone import clone, list_variable_shapes
 from shrinkage._model._lookups import make_front_model, make_rest_model
 from shrinkage._model._objective import Objective, get_compiled_loss_name, make_objective, takes_logits
 from shrinkage._model._table_normalization import TableNormalization
-from shrinkage._weights._carried import remove_regularizers
 from shrinkage._weights._first_call import create_weights
 from shrinkage._weights._kinds import collect_custom_objects
+from shrinkage._weights._regularizers import remove_regularizers
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, of computations
 

@@ -23,8 +23,8 @@ from shrinkage._path._pictures._kinds import Kind, check_kind, make_drawings
 from shrinkage._path._pictures._plot import plot
 from shrinkage._path._report._html import render_notebook_table
 from shrinkage._path._report._sections import ComparisonLike
+from shrinkage._path._tables import make_table_columns, make_trial_columns
 from shrinkage._path._text import format_table_cells, list_remarks
-from shrinkage._path._trials import make_table_columns, make_trial_columns
 from shrinkage._path._verdict import make_path_verdict
 from shrinkage._path._words import Sentence
 

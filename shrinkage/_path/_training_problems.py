@@ -29,7 +29,7 @@ from shrinkage._path._words import (
     format_gain_interval,
     format_loss,
 )
-from shrinkage._problem._scales import names_inputs, names_targets
+from shrinkage._problem._unit_size import names_inputs, names_targets
 
 _WORSE = "The models on this path predict worse than a constant"
 _NO_ERROR = 1e-9  # of a loss that is the rounding of a mean

@@ -52,7 +52,7 @@ from shrinkage._path._words import (
     format_loss,
     format_loss_name,
 )
-from shrinkage._problem._scales import names_inputs
+from shrinkage._problem._unit_size import names_inputs
 
 
 def make_path_verdict(

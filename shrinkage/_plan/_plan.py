@@ -12,8 +12,8 @@ from typing import Any
 import keras
 
 from shrinkage._cohort._forward import iterate_operations, run_mode
-from shrinkage._plan._maps import describe_map_limit
 from shrinkage._plan._memory import Memory
+from shrinkage._plan._memory_maps import describe_map_limit
 
 _UNROLLED_MEMBERS = 20  # in a function: each member takes 0.06 to 0.4 s to trace
 _LARGE_CONVOLUTIONS = 1e8  # multiplications per step; above, TensorFlow's convolutions are twice as fast as the rules

@@ -15,9 +15,8 @@ from shrinkage._cohort._initial import Moments
 from shrinkage._cohort._stream import StreamCohort, compute_stored_moments
 from shrinkage._cohort._tensorflow import count_threads
 from shrinkage._data._data import ALL_ROWS, size_batches
-from shrinkage._data._memory import read_memory_limit
+from shrinkage._data._memory_limit import read_memory_limit
 from shrinkage._messages._note import Note
-from shrinkage._plan._check import check_rules
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._memory import measure
 from shrinkage._plan._plan import (
@@ -32,6 +31,7 @@ from shrinkage._plan._plan import (
     ways,
 )
 from shrinkage._plan._probe import Timing, choose_way, time_steps
+from shrinkage._plan._rules_check import check_rules
 from shrinkage._plan._search_cost import cost_search
 from shrinkage._problem._problem import Problem
 

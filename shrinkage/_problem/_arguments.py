@@ -13,7 +13,7 @@ from shrinkage._model._optimizers import check_cohort_optimizer
 from shrinkage._model._template import Template
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_how
 from shrinkage._problem._request import Request
-from shrinkage._weights._carried import check_no_regularizers, convert_regularizers
+from shrinkage._weights._regularizers import check_no_regularizers, convert_regularizers
 from shrinkage._weights._selection import Selection, select
 
 MOST_REPEATS = 1000

@@ -24,7 +24,6 @@ from shrinkage._problem._learning_curve import check_learning_curve, read_subset
 from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
-from shrinkage._problem._scales import describe_input_scale, describe_target_scale, describe_unequal_inputs
 from shrinkage._problem._source import read_training_rows, read_validation_rows
 from shrinkage._problem._split import (
     check_split_arguments,
@@ -36,6 +35,7 @@ from shrinkage._problem._split import (
 from shrinkage._problem._split_rows import SplitRows
 from shrinkage._problem._stream import store_rows
 from shrinkage._problem._targets import check_class_weight_labels
+from shrinkage._problem._unit_size import describe_input_scale, describe_target_scale, describe_unequal_inputs
 from shrinkage._progress._monitor import Monitor
 
 _BATCH_SIZE = 32

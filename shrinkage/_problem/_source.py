@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from shrinkage._data._dataset import DatasetRows, is_dataset, is_shuffled, read_dataset
-from shrinkage._data._memory import read_memory_limit
+from shrinkage._data._memory_limit import read_memory_limit
 from shrinkage._data._sparse import to_dense, to_sparse_rows
 from shrinkage._host._graphs import get_graph
 from shrinkage._host._layers import list_sublayers

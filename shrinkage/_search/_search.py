@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from shrinkage._cohort._part import ChunkReduction, RunPart
+from shrinkage._cohort._run_part import ChunkReduction, RunPart
 from shrinkage._cohort._tensorflow import get_memory_errors
 from shrinkage._cohort._train import AnyCohort, Scores, TrainedMember, TrainedModels, join_scores, refit, score
 from shrinkage._cv._choice import choose_epochs, choose_paired_strength, choose_strengths, get_losses_at_epochs
@@ -23,8 +23,8 @@ from shrinkage._progress._monitor import Monitor
 from shrinkage._search._grid import score_grid
 from shrinkage._search._record._record import Record
 from shrinkage._search._record._unrecorded import Unrecorded
+from shrinkage._search._rung import score_rung
 from shrinkage._search._tracker import InFolds, Tracker
-from shrinkage._search._walk import score_rung
 from shrinkage._search._wave import Take, Wave
 
 MakeCohort = Callable[[], AnyCohort]

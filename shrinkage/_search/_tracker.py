@@ -16,7 +16,7 @@ from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._progress._epoch import Epoch, OnEpoch
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import BestStrength, Snapshot
-from shrinkage._search._log import Log
+from shrinkage._search._tensorboard import Log
 
 InFolds = Literal["folds", "learning curve"]
 """The stages in which folds are trained: of the search, and of a part of their rows after it."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._cohort._part import RunPart, Summary
+from shrinkage._cohort._run_part import RunPart, Summary
 
 Take = Callable[[Any, slice], Any]
 """A function that takes some strengths of a result."""

@@ -11,8 +11,8 @@ from ._demo import demo
 from ._doctor import doctor
 from ._errors import EXIT_CODES
 from ._fit import fit
-from ._page import report
 from ._predict import predict
+from ._report import report
 from ._resume import resume, show
 
 

@@ -205,7 +205,7 @@ def _report(
     """Print the table, before files are written, which may fail; return the document for programs."""
     from shrinkage._compare._comparison import format_comparison
 
-    from ._report import make_path_document
+    from ._results import make_path_document
     from ._terms import make_shell_terms
 
     labels, nested = table_data.columns.labels, comparison.nested
@@ -231,7 +231,7 @@ def _write(table_data: "TableData", comparison: "sh.Comparison", folder: File) -
 
     from ._encoder import assemble_model
     from ._folder import create_run
-    from ._report import write_path
+    from ._results import write_path
     from ._terms import make_shell_terms
 
     columns, least = table_data.columns, comparison.least
@@ -251,7 +251,7 @@ def _write(table_data: "TableData", comparison: "sh.Comparison", folder: File) -
 
 def _finish(console: Console, comparison: "sh.Comparison", folder: File, document: dict[str, Any]) -> None:
     """Say where the results are; end with an error if every model diverged."""
-    from ._report import list_run_files
+    from ._results import list_run_files
 
     least = comparison.least
     model = "" if least is None else f"model of {least.name}, the "

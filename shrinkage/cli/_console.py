@@ -91,7 +91,7 @@ def read_memory_size(_context: click.Context, _option: click.Parameter, text: st
     """Read a number of bytes, such as 2GB."""
     if text is None:
         return None
-    from shrinkage._data._memory import parse_bytes
+    from shrinkage._data._memory_limit import parse_bytes
 
     size = parse_bytes(text) or 0
     if size < 1:

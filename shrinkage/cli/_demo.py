@@ -34,7 +34,7 @@ def demo(overwrite: bool, repeats: int, console: Console) -> None:
     penalty is cross-validated over 5 folds.
     """
     from ._folder import catch_full_disk, check_folder, create_run
-    from ._report import describe_path_in_shell, list_run_files, make_path_document, write_path
+    from ._results import describe_path_in_shell, list_run_files, make_path_document, write_path
 
     check_folder(FOLDER, overwrite)
     import_keras()

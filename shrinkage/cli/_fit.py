@@ -235,7 +235,7 @@ def _fit_images(
     from ._folder import catch_full_disk, check_folder, check_outside
     from ._images import check_image_options, prepare_images, write_image_run
     from ._images import make_image_fit_arguments as arguments_of_images
-    from ._report import describe_path_in_shell, make_path_document
+    from ._results import describe_path_in_shell, make_path_document
     from ._split import OPTIONS, check_budget_options
     from ._terms import make_shell_terms, translate_refusals
 
@@ -277,7 +277,7 @@ def _fit_images(
 
 def _finish(console: Console, path: "Path", settings: Settings, folder: File, document: dict[str, Any]) -> None:
     """Say where the results are; end with an error if every model diverged."""
-    from ._report import list_run_files
+    from ._results import list_run_files
 
     chosen = "the chosen lambda" if settings.budget else f"lambda {settings.choose}"
     model = "" if path.failed.all() else f"model at {chosen}, the "
@@ -342,7 +342,7 @@ def _stop_before_training(
 def _write(table_data: "TableData", path: "Path", settings: Settings, folder: File) -> None:
     from ._encoder import assemble_model
     from ._folder import create_run
-    from ._report import write_path
+    from ._results import write_path
     from ._terms import make_shell_terms
 
     columns = table_data.columns
@@ -357,7 +357,7 @@ def _write(table_data: "TableData", path: "Path", settings: Settings, folder: Fi
 
 def _report(console: Console, table_data: "TableData", path: "Path", settings: Settings) -> dict[str, Any]:
     """Print the table, before files are written, which may fail; return the document for programs."""
-    from ._report import (
+    from ._results import (
         compute_root_mean_squares,
         describe_path_in_shell,
         describe_root_mean_squares,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from shrinkage._data._memory import read_memory_limit
+from shrinkage._data._memory_limit import read_memory_limit
 from shrinkage._data._untrusted import read_json
 from shrinkage._host._private import UnsupportedVersion
 
@@ -333,7 +333,7 @@ def check_image_options(options: dict[str, Any]) -> None:
 def write_image_run(image_data: ImageData, path: "FittedPath", settings: Settings, folder: Path) -> None:
     """Write the results: the chosen model, the path, its picture and its page, and images.json."""
     from ._folder import create_run
-    from ._report import write_path
+    from ._results import write_path
     from ._terms import make_shell_terms
 
     with create_run(folder) as fresh:

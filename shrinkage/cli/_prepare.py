@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from shrinkage._data._memory import read_memory_limit
+from shrinkage._data._memory_limit import read_memory_limit
 
 from ._cautions import find_cautions, suggest_time_split
 from ._column_table import format_column_table, make_column_table

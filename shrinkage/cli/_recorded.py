@@ -56,7 +56,7 @@ def record_run(folder: Path, max_memory: int | None) -> Iterator[Path]:
         folder: The folder of the results.
         max_memory: The memory limit in bytes. It decides which rows are on disk, so the record keeps it.
     """
-    from shrinkage._data._memory import read_memory_limit
+    from shrinkage._data._memory_limit import read_memory_limit
 
     context, record = click.get_current_context(), folder / RECORD
     _check_unused(folder)

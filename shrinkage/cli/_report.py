@@ -1,105 +1,47 @@
-"""The result of a path as text, as JSON and as files."""
+"""`shrinkage report`: the page of a finished run."""
 
-import math
+import os
+import webbrowser
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any
 
-from shrinkage._messages._note import Vocabulary
+import click
 
-from ._folder import COMMAND_LINE, PAGE, RUN_FILES
-from ._recorded import get_command_line
-from ._terms import SHELL_TERMS
+from ._console import Console, common_options, import_keras
+from ._errors import EXIT_CODES, BadInput
+from ._folder import MARK, PAGE, create_file
+from ._run import get_run_terms, read_command
 
-if TYPE_CHECKING:
-    from shrinkage._path._learning_curve import LearningCurve
+
+@click.command(short_help="Write the page of a run, and open it.", epilog=EXIT_CODES)
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=File))
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@common_options
+def report(run: File, opens: bool, console: Console) -> None:
+    """Write the page of the finished run in the folder RUN to RUN/report.html.
+
+    RUN is a folder of `shrinkage fit`, which writes the page too, or of Path.save. The page is one file: verdict,
+    curves, predictions, weights, and how the run was trained. It requests nothing from a network.
+    """
+    if not (run / MARK).exists():
+        raise BadInput(f"{run} has no finished run: it has no {MARK}.")
+    import_keras()
     from shrinkage._path._path import Path
 
-    from ._columns import Columns
+    from ._results import write_run_page
 
-
-def describe_path_in_shell(path: "Path", terms: Vocabulary = SHELL_TERMS) -> str:
-    """Return the table and the verdict of a path."""
-    from shrinkage._path._outputs import format_path_text as text_of
-
-    return text_of(path, terms)
-
-
-def write_path(path: "Path", folder: File, terms: Vocabulary = SHELL_TERMS) -> None:
-    """Save the path, its picture, its page and the command in `folder`."""
-    command = get_command_line()
-    path.save(folder, overwrite=True)
-    path.plot(folder / "path.png")
-    write_run_page(path, folder / PAGE, terms, command)
-    (folder / COMMAND_LINE).write_text(f"{command}\n", encoding="utf-8")
-
-
-def write_run_page(path: "Path", file: File, terms: Vocabulary, command: str) -> None:
-    """Write the page of a path."""
-    from shrinkage._path._outputs import write_path_page as write
-
-    write(path, file, terms, command=command)
-
-
-def list_run_files(folder: File) -> dict[str, str]:
-    """Return the files of a run in a folder, name -> path."""
-    return {name: str(folder / name) for name in sorted(RUN_FILES) if (folder / name).is_file()}
-
-
-def make_path_document(path: "Path", rule: str | None, terms: Vocabulary = SHELL_TERMS) -> dict[str, Any]:
-    """Return a path as data for JSON: the choice, a row for each strength, and the verdict.
-
-    `models` are the strengths that have a model of all rows.
-    """
-    index = get_chosen_index(path, rule)
-    of_grid = index is not None and path.budget is None
-    choice = None
-    if index is not None:
-        choice = {"rule": rule or "budget", "lam": path.lams[index], "index": index + 1, "epoch": path.epochs[index]}
-    return {
-        "choice": choice,
-        "lam_min": path.lam_min if of_grid else None,
-        "lam_1se": path.lam_1se if of_grid else None,
-        "loss": path.template.loss_name,
-        "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
-        "path": path.table().to_dict("records"),
-        "models": path.lams[path.has_model].tolist(),
-        "learning_curve": None if path.learning_curve is None else _make_curve_document(path.learning_curve),
-        "verdict": terms.say(path.verdict()),
-        "notes": [terms.say(note) for note in path.notes],
-        "seconds": path.seconds,
-    }
-
-
-def _make_curve_document(curve: "LearningCurve") -> dict[str, Any]:
-    """Return the losses at each number of rows, and the fall from half of the rows to all with its interval."""
-    names = ("rows", "lams", "mean", "se", "train_mean")
-    return {**{name: getattr(curve, name).tolist() for name in names}, "fall": curve.falls[-1, 0].tolist()}
-
-
-def get_chosen_index(path: "Path", rule: str | None) -> int | None:
-    """Return the index of the chosen strength; None if every strength diverged."""
-    if path.failed.all():
-        return None
-    if rule is None or path.budget is not None:
-        return path.index
-    return path.index_min if rule == "min" else path.index_1se
-
-
-def compute_root_mean_squares(path: "Path", columns: "Columns") -> dict[str, float]:
-    """Return root mean squared errors in units of the target, by row of the table; none for another loss."""
-    if columns.task != "regression" or path.template.loss_name != "mean_squared_error":
-        return {}
-    losses = {"null": path.null_loss, "none": path.mean[-1]}
-    if path.failed.all():
-        pass
-    elif path.budget is not None:
-        losses["choice"] = path.mean[path.index]
-    else:
-        losses |= {"min": path.mean[path.index_min], "1se": path.mean[path.index_1se]}
-    return {label: path.target_sd * math.sqrt(loss) for label, loss in losses.items()}
-
-
-def describe_root_mean_squares(errors: dict[str, float], columns: "Columns") -> str:
-    """Return a line of the errors."""
-    errors_text = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
-    return f"Root mean squared error in units of {columns.target}: {errors_text}."
+    try:
+        path = Path.load(run)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    try:
+        with create_file(run / PAGE) as fresh:
+            write_run_page(path, fresh, get_run_terms(run), read_command(run))
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise BadInput(
+            f"{run / PAGE} cannot be written ({reason}). Copy the run to a folder that can be written."
+        ) from error
+    console.say(f"The page is {run / PAGE}.")
+    console.print_result({"folder": str(run), "file": str(run / PAGE)})
+    if opens and not webbrowser.open((run / PAGE).absolute().as_uri()):
+        console.note(f"no browser was found: open {run / PAGE} in one.")

@@ -71,7 +71,7 @@ def _show_finished(run: File, console: Console) -> None:
     from shrinkage._path._path import Path
 
     from ._columns import Columns
-    from ._report import (
+    from ._results import (
         compute_root_mean_squares,
         describe_path_in_shell,
         describe_root_mean_squares,

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 
-from shrinkage._data._memory import read_memory_limit
+from shrinkage._data._memory_limit import read_memory_limit
 
 from ._errors import BadInput
 from ._formats import Sign

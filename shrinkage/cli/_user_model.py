@@ -62,7 +62,7 @@ def make_user_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
 
 
 def _check_no_regularizers(name: str, model: "keras.Model") -> None:
-    from shrinkage._weights._carried import check_no_regularizers
+    from shrinkage._weights._regularizers import check_no_regularizers
     from shrinkage._weights._selection import select
 
     try:

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from shrinkage._data._memory import read_memory_limit
+from shrinkage._data._memory_limit import read_memory_limit
 from shrinkage.cli._columns import split_float64
 from shrinkage.cli._console import Console
 from shrinkage.cli._dates import as_seconds

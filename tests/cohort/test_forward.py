@@ -12,7 +12,7 @@ from shrinkage._cohort._rules._registry import find_rule
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import MemberTensor, unroll
 from shrinkage._model._objective import Objective, OutputLoss
-from shrinkage._plan._check import agrees
+from shrinkage._plan._rules_check import agrees
 from tests.versions import KERAS
 from tests.zoo import MODELS
 from tests.zoo.tables import mixes_rows, mlp

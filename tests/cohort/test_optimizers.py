@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from shrinkage import L1, Decoupled, Proximal
 from shrinkage._model._optimizers import ELEMENTWISE_OPTIMIZERS, PER_MEMBER_OPTIMIZERS, summarise_learning_rates
-from shrinkage._plan._check import check_rules
+from shrinkage._plan._rules_check import check_rules
 from shrinkage._problem._problem import Problem
 from tests.cohort.training import (
     EPOCHS,

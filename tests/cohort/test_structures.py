@@ -15,7 +15,7 @@ import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._initial import make_initial_values
 from shrinkage._data._data import as_tree, take
-from shrinkage._plan._check import check_rules
+from shrinkage._plan._rules_check import check_rules
 from shrinkage._problem._problem import Problem
 from shrinkage._problem._structure import find_leaf_places
 from shrinkage._problem._targets import compute_class_weights

@@ -5,9 +5,9 @@ import numpy as np
 
 from shrinkage import L2
 from shrinkage._cohort._cohort import Cohort
-from shrinkage._plan._check import check_rules
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._plan import Plan, Way, ways
+from shrinkage._plan._rules_check import check_rules
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._problem import Problem
 from shrinkage._problem._request import Request

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from shrinkage._compare._comparison import Comparison
-from shrinkage._compare._deployed import ModelFacts
 from shrinkage._compare._entry import make_entries
+from shrinkage._compare._model_facts import ModelFacts
 from shrinkage._penalties import L1, L2
 from tests.synthetic_path import path_of_curves
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import shrinkage as sh
-from shrinkage._compare._deployed import compute_model_facts
+from shrinkage._compare._model_facts import compute_model_facts
 from shrinkage._path._path import Path
 
 RNG = np.random.default_rng(0)

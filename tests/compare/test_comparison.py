@@ -8,8 +8,8 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._compare._comparison import Comparison
-from shrinkage._compare._deployed import ModelFacts
 from shrinkage._compare._entry import make_entries
+from shrinkage._compare._model_facts import ModelFacts
 from shrinkage._compare._nested import NestedEstimate
 from shrinkage._cv._statistics import estimate_optimism
 from shrinkage._messages._note import PYTHON

@@ -20,8 +20,8 @@ from shrinkage._doctor._code import find_regularizer_argument
 from shrinkage._doctor._doctor import CHECKS
 from shrinkage._doctor._report import Report
 from shrinkage._host._layers import list_sublayers
+from shrinkage._weights._expressions import find_layer_expression
 from shrinkage._weights._kinds import is_of_keras
-from shrinkage._weights._reach import find_layer_expression
 from shrinkage._weights._selection import select
 from tests.doctor.zoo import own_steps
 from tests.doctor.zoo.decayed import adamw_and_regularizers, adamw_as_it_comes, excluding_by_layer_names

@@ -14,9 +14,9 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._data._memory import get_free_memory
+from shrinkage._data._memory_limit import get_free_memory
 from shrinkage._model._template import Template
-from shrinkage._plan import _engines, _maps, _probe, _runner
+from shrinkage._plan import _engines, _memory_maps, _probe, _runner
 from shrinkage._plan._fingerprint import compute_fingerprint
 from shrinkage._plan._memory import Memory
 from shrinkage._plan._plan import Way, check_user_plan, make_plan, select_allowed_ways, ways
@@ -105,7 +105,7 @@ def test_a_given_plan_leaves_ways(given, left):
 def test_a_process_near_the_limit_of_memory_maps_goes_on_without_xla(plan, monkeypatch):
     before = fit(plan=plan)
     assert before.plan["xla"] and not any("memory maps" in note for note in before.notes)
-    monkeypatch.setattr(_maps, "_count_maps", lambda: (62_000, 65_530))
+    monkeypatch.setattr(_memory_maps, "_count_maps", lambda: (62_000, 65_530))
     path = fit(plan=plan)
     assert not path.plan["xla"] and "without XLA" in path.plan["reason"]
     (note,) = [note for note in path.notes if "62,000 of the 65,530 memory maps" in note]
@@ -116,7 +116,7 @@ def test_a_process_near_the_limit_of_memory_maps_goes_on_without_xla(plan, monke
 
 
 def test_memory_maps_are_counted_where_linux_tells():
-    taken, most = _maps._count_maps()
+    taken, most = _memory_maps._count_maps()
     assert 0 <= taken < most
 
 

@@ -14,7 +14,7 @@ from sklearn import datasets as sklearn_datasets
 import shrinkage as sh
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
-from shrinkage._problem._scales import describe_input_scale
+from shrinkage._problem._unit_size import describe_input_scale
 
 datasets: Any = sklearn_datasets  # whose loaders are annotated as what they return only at times
 

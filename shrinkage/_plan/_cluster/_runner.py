@@ -10,7 +10,7 @@ from shrinkage._messages._note import Note
 from shrinkage._plan._cluster._cohort import ClusterCohort
 from shrinkage._plan._cluster._crew import Call, Crew, SentProblem
 from shrinkage._plan._cluster._layout import compute_layout
-from shrinkage._plan._cluster._travel import pack
+from shrinkage._plan._cluster._parcel import pack
 from shrinkage._plan._plan import Plan
 from shrinkage._plan._runner import Runner
 from shrinkage._problem._problem import Problem

@@ -69,7 +69,7 @@ class Worker:
             data: The rows.
             decision: The decision how the problem is run, or None before there is one.
         """
-        from shrinkage._plan._cluster._travel import unpack
+        from shrinkage._plan._cluster._parcel import unpack
         from shrinkage._plan._runner import Runner
 
         if number == self._number:
@@ -87,7 +87,7 @@ class Worker:
             max_memory: The bytes that a worker may take; None for a share of half of the free memory.
             neighbours: Number of workers on a machine, which share its memory.
         """
-        from shrinkage._data._memory import read_memory_limit
+        from shrinkage._data._memory_limit import read_memory_limit
         from shrinkage._plan._runner import Runner
 
         limit = read_memory_limit(None) / neighbours if max_memory is None else max_memory

@@ -7,7 +7,7 @@ from typing import Any
 import scipy
 
 from shrinkage._cohort._tensorflow import count_threads
-from shrinkage._data._memory import read_memory_limit
+from shrinkage._data._memory_limit import read_memory_limit
 from shrinkage._host._layers import list_seed_generators, list_sublayers
 from shrinkage._messages._note import Note
 from shrinkage._plan._any_runner import AnyRunner

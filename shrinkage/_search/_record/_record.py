@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._cohort._part import ChunkReduction, RunPart, Summary
-from shrinkage._data._memory import read_memory_limit
+from shrinkage._cohort._run_part import ChunkReduction, RunPart, Summary
+from shrinkage._data._memory_limit import read_memory_limit
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._messages._note import Note, warn_caller
 from shrinkage._plan._any_runner import AnyRunner

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shrinkage._cohort._part import ChunkReduction, RunPart
+from shrinkage._cohort._run_part import ChunkReduction, RunPart
 
 
 class Unrecorded:

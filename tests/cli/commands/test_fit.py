@@ -181,7 +181,7 @@ def test_overwriting_costs_no_other_file(fake_fit, output):
 def test_a_crash_while_overwriting_keeps_the_earlier_run(fake_fit, monkeypatch):
     assert run("fit", write(), "--target", "price", "-o", "run").exit_code == 0
     before = {file: file.read_bytes() for file in Path("run").iterdir()}
-    monkeypatch.setattr("shrinkage.cli._report.write_path", lambda *_: 1 / 0)
+    monkeypatch.setattr("shrinkage.cli._results.write_path", lambda *_: 1 / 0)
     assert run("fit", write(), "--target", "price", "-o", "run", "--overwrite").exit_code == 70
     assert {file: file.read_bytes() for file in Path("run").iterdir()} == before
 
@@ -222,7 +222,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(fake_fit):
 
 
 def test_a_crash_while_writing_leaves_nothing(fake_fit, monkeypatch):
-    monkeypatch.setattr("shrinkage.cli._report.write_path", lambda *_: 1 / 0)
+    monkeypatch.setattr("shrinkage.cli._results.write_path", lambda *_: 1 / 0)
     done = run("fit", write(), "--target", "price")
     assert done.exit_code == 70
     assert [file.name for file in Path().iterdir()] == ["houses.csv"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage._cohort._part import RunPart
+from shrinkage._cohort._run_part import RunPart
 from shrinkage._plan._cluster._layout import compute_layout
 from shrinkage._search._wave import Wave
 

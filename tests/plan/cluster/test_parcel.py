@@ -17,7 +17,7 @@ from keras import layers, ops
 
 import shrinkage as sh
 from shrinkage._data import _dataset
-from shrinkage._plan._cluster._travel import pack, unpack
+from shrinkage._plan._cluster._parcel import pack, unpack
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._problem import Problem
 from shrinkage._problem._request import Request
@@ -182,7 +182,7 @@ def in_another_process(problems: dict[str, Problem], folder: Path) -> dict[str, 
     file.write_bytes(pickle.dumps({name: (pack(each), each.training.data) for name, each in problems.items()}))
     code = (Path(__file__).read_text("utf-8")).split("def drawn")[1].split("def in_another_process")[0]
     head = "import pickle, sys, keras, numpy as np\nfrom pathlib import Path\nfrom typing import Any\n"
-    head += "from shrinkage._plan._cluster._travel import unpack\nfrom shrinkage._problem._problem import Problem\n"
+    head += "from shrinkage._plan._cluster._parcel import unpack\nfrom shrinkage._problem._problem import Problem\n"
     program = f"{head}\n\ndef drawn{code}\n\ntake_over(sys.argv[1])\n"
     settings = {**os.environ, "PYTHONPATH": ""}
     command = [sys.executable, "-c", program, str(file)]

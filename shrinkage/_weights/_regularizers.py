@@ -8,7 +8,7 @@ import keras
 from shrinkage._host._attributes import get_attributes
 from shrinkage._host._layers import list_sublayers
 from shrinkage._penalties import Penalty, find_matching_penalty, get_keras_strengths
-from shrinkage._weights._reach import find_attribute_name, find_layer_expression, find_regularizer_argument
+from shrinkage._weights._expressions import find_attribute_name, find_layer_expression, find_regularizer_argument
 from shrinkage._weights._selection import find_owners
 
 _MAX_LAYERS = 8  # layers in a message
