@@ -47,8 +47,9 @@ class SparseRows:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, tuple):  # a column of all rows
-            return self.matrix[key].toarray().reshape(-1)
+        if isinstance(key, tuple):
+            rows, column = key  # all rows, and the number of a column, in a list as SciPy before 1.15 needs it
+            return self.matrix[rows, [column]].toarray().reshape(-1)
         if isinstance(key, slice) or np.asarray(key).dtype.kind == "b":
             return SparseRows(self.matrix[key])
         rows = np.asarray(key)

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import sklearn
 import tensorflow as tf
 from keras import layers
 from scipy.optimize import minimize
@@ -28,6 +29,7 @@ SD_Y = Y.std()
 STEPS, ETA = 100, {SQUARED: 0.4, BINARY: 6.0, CLASSES: 2.0}  # at which the slowest trainer is within 2e-3
 KNOWN = {"n": N, "batch": N, "sd_y": SD_Y, "sigma": SIGMA, "optimizer": "sgd"}
 
+SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
 Trainer = Callable[[float, str, str], np.ndarray]
 
 
@@ -61,8 +63,14 @@ def keras_penalty(penalty: Callable[[float], Any], steps: int = STEPS) -> Traine
     return train
 
 
-def l2_loss(strength: float) -> Callable[[Any], Any]:
-    return lambda w: strength * tf.nn.l2_loss(tf.convert_to_tensor(w))
+class L2Loss(keras.regularizers.Regularizer):
+    """TensorFlow's own L2 loss; Keras 3.13 takes no function as a regularizer."""
+
+    def __init__(self, strength: float):
+        self._strength = strength
+
+    def __call__(self, w: Any) -> Any:
+        return self._strength * tf.nn.l2_loss(tf.convert_to_tensor(w))
 
 
 def keras_decay(strength: float, kind: str, loss: str) -> np.ndarray:
@@ -173,7 +181,10 @@ def elastic_net(strength: float, kind: str, loss: str) -> np.ndarray:
 
 def logistic(strength: float, kind: str, loss: str) -> np.ndarray:
     solver: Any = "lbfgs" if kind == "L2" else "saga"
-    model = LogisticRegression(C=strength, l1_ratio=mixed(kind), solver=solver, tol=1e-10, max_iter=20_000)
+    penalty: dict[str, Any] = {"l1_ratio": mixed(kind)}
+    if SKLEARN < (1, 8):  # where `penalty` decides what `l1_ratio` means
+        penalty = {"L2": {}, "L1": {"penalty": "l1"}, "ElasticNet": {"penalty": "elasticnet", **penalty}}[kind]
+    model = LogisticRegression(C=strength, **penalty, solver=solver, tol=1e-10, max_iter=20_000)
     return columns(model.fit(X, TARGETS[loss]))
 
 
@@ -275,7 +286,7 @@ TRAINERS: dict[str, Trainer] = {
     "keras.L2": keras_penalty(keras.regularizers.L2),
     "keras.L1": keras_penalty(keras.regularizers.L1, steps=4000),  # by gradient, a weight at zero swings by eta * lam
     "keras.weight_decay": keras_decay,
-    "tf.nn.l2_loss": keras_penalty(l2_loss),
+    "tf.nn.l2_loss": keras_penalty(L2Loss),
     "torch.weight_decay": torch_sgd,
     "sklearn.Ridge": lambda strength, kind, loss: columns(Ridge(alpha=strength, tol=1e-12).fit(X, Y)),
     "sklearn.Lasso": lambda strength, kind, loss: columns(Lasso(alpha=strength, tol=1e-14).fit(X, Y)),
