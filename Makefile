@@ -18,7 +18,7 @@ OPTIONS_oldest := -W default::DeprecationWarning -W default::FutureWarning
 TESTS ?= shrinkage tests/host tests/model tests/cohort/test_forward.py tests/cohort/test_rules.py tests/attach/test_life.py \
     tests/attach/test_oracles.py tests/doctor/test_doctor.py tests/path/test_path.py tests/test_versions.py
 # And scikit-learn's checks of estimators, on its oldest version.
-TESTS_oldest := tests/estimators/test_checks.py
+TESTS_oldest := tests/estimators/test_checks.py tests/problem/test_text.py tests/data/test_sparse.py
 # Pyenv's commands for interpreters that are not selected fail unless they are told the version.
 python = PYENV_VERSION=$(1) python$(1)
 

@@ -167,8 +167,9 @@ def _find_embedded_tokens(network: keras.Model, x: Any) -> Iterator[tuple[Any, n
         for node in list_inbound_nodes(layer):
             try:
                 before = keras.Model(graph.input, node.input_tensors[0])
-            except ValueError:  # the layer belongs to an inner model
+                tokens = None if before.weights else keras.ops.convert_to_numpy(before(x, training=False))
+            except (ValueError, KeyError):  # the layer belongs to an inner model, which Keras 3.13 finds in the call
                 continue
-            if not before.weights:
+            if tokens is not None:
                 is_input = any(node.input_tensors[0] is tensor for tensor in graph.inputs)
-                yield layer, keras.ops.convert_to_numpy(before(x, training=False)), is_input
+                yield layer, tokens, is_input
