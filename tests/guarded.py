@@ -121,7 +121,8 @@ def _connections() -> list[str]:
     """Return the connections of this process, also those of code that Python does not see."""
     import psutil
 
-    found = psutil.Process().net_connections("inet")
+    process = psutil.Process()
+    found = getattr(process, "net_connections", process.connections)("inet")  # psutil 5 has the latter alone
     return [str(each) for each in found if not each.laddr or not _is_loopback(each.laddr.ip)]
 
 

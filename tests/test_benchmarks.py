@@ -37,6 +37,9 @@ from benchmarks._rows import ROWS, Case
 from shrinkage._cv._choice import choose_epochs
 from tests.path.test_repeats import repeated
 from tests.synthetic_path import make_path
+from tests.versions import locked
+
+pytestmark = locked
 
 SMALL = Case(width=4, epochs=1, strengths=2, folds=2, rows=200)
 

@@ -9,6 +9,7 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._model._attached import get_attachments
+from tests.versions import newer_files
 
 WRITTEN = Path(__file__).parent / "fixtures" / "version_0_1"
 X = np.random.default_rng(0).normal(size=(60, 4))
@@ -18,6 +19,7 @@ def unpickled(name: str):
     return pickle.loads((WRITTEN / f"{name}.pickle").read_bytes())
 
 
+@newer_files
 @pytest.mark.parametrize(
     "read", [lambda: unpickled("path"), lambda: sh.Path.load(WRITTEN / "path")], ids=["pickle", "folder"]
 )
@@ -30,6 +32,7 @@ def test_a_path(read):
     assert str(again) == str(path)
 
 
+@newer_files
 @pytest.mark.parametrize(
     "read",
     [lambda: unpickled("model"), lambda: keras.models.load_model(WRITTEN / "model.keras")],

@@ -14,6 +14,9 @@ from benchmarks._profile import KINDS, REST, profile, shares
 from benchmarks._store import Store, changed
 from benchmarks._ways import PARTS, WAYS, Cost, ways_for
 from benchmarks._works import DENSE, WORKS
+from tests.versions import locked
+
+pytestmark = locked
 
 SMALL = {"rows": 64, "epochs": 1, "strengths": 2, "folds": 2, "searched": 1, "trial": 2, "batch_size": 16}
 

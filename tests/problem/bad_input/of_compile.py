@@ -35,7 +35,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         r"weight_decay=.* or with keras.optimizers.Adam\. .*how=shrinkage.Decoupled\(\)",
     ),
     "Muon": (
-        {"model": lambda: model(optimizer="muon")},
+        {"model": lambda: model(optimizer=keras.optimizers.Muon(weight_decay=0.004, adam_weight_decay=0.004))},
         ValueError,
         r"weight_decay=0.004.* keras.optimizers.Muon\(..., weight_decay=0.0, adam_weight_decay=0.0\)",
     ),
