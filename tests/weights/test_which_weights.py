@@ -35,7 +35,8 @@ def test_what_multiplies_the_inputs_is_penalised(name):
 
 
 def test_layers_without_weights_have_none():
-    built = [layer for name in sorted(_layers.WITHOUT_WEIGHTS) if (layer := built_on_an_image(getattr(layers, name)))]
+    kinds = [getattr(layers, name) for name in sorted(_layers.WITHOUT_WEIGHTS) if hasattr(layers, name)]
+    built = [layer for kind in kinds if (layer := built_on_an_image(kind))]
     assert len(built) > 30 and [layer.name for layer in built if layer.trainable_weights] == []
 
 
