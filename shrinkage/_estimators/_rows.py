@@ -94,13 +94,12 @@ class Table:
             ValueError: If numbers are infinite, or no column can be used.
         """
         with _raise_value_error():
-            numbers, categories, dropped, texts = infer_columns(frame, embeds=embeds)
-            reasons = {name: _drop_shell_clauses(reason) for name, reason in dropped.items()}
+            numbers, categories, dropped, texts = infer_columns(frame, embeds=embeds, in_shell=False)
             columns = replace(
                 target.columns,
                 numbers=numbers,
                 categories=categories,
-                dropped=reasons,
+                dropped=dropped,
                 texts=texts,
                 as_matrix=is_custom,
             )
@@ -159,9 +158,4 @@ def _raise_value_error() -> Iterator[None]:
     try:
         yield
     except BadInput as error:
-        raise ValueError(f"`X` cannot be used: {_drop_shell_clauses(error.message)}") from None
-
-
-def _drop_shell_clauses(message: str) -> str:
-    """Leave out the clauses that name options of the shell."""
-    return "; ".join(clause for clause in message.split("; ") if "--" not in clause)
+        raise ValueError(f"`X` cannot be used: {error.message}") from None

@@ -44,7 +44,16 @@ _IDENTIFIER = re.compile(
 
 
 class UnusedColumn(Exception):
-    """A column without information; the argument is the reason."""
+    """A column that is not used.
+
+    Args:
+        reason: The reason.
+        advice: The option of the shell with which the column is used.
+    """
+
+    def __init__(self, reason: str, advice: str = ""):
+        super().__init__(reason)
+        self.advice = advice
 
 
 def infer_columns(
@@ -54,6 +63,7 @@ def infer_columns(
     category: Collection[str] = (),
     clip: bool = True,
     embeds: bool = False,
+    in_shell: bool = True,
 ) -> tuple[tuple[NumberColumn, ...], tuple[CategoryColumn, ...], dict[str, str], tuple[TextColumn, ...]]:
     """Infer the usable columns of a frame without the target. The index is the position of a row in the file.
 
@@ -62,6 +72,7 @@ def infer_columns(
         category: Names of columns to read as categories, without a limit on their number.
         clip: Whether to clip numbers far outside the others.
         embeds: Whether the network has embeddings, for text and more categories than `MAX_CATEGORIES`.
+        in_shell: Whether the reasons name options of the shell.
 
     Returns:
         (numbers, booleans and dates; categories; dropped columns as name -> reason; texts). The encoded training matrix
@@ -80,7 +91,7 @@ def infer_columns(
                 raise BadInput(
                     f"--{user_kind} {name}: {reason}. Leave the option out, and the column is not used."
                 ) from None
-            dropped[name] = str(reason)
+            dropped[name] = f"{reason}; {reason.advice}" if reason.advice and in_shell else str(reason)
         except _InfiniteNumbers as found:
             infinite.append(f"{name} ({found} of {len(frame)} rows)")
     if infinite:
@@ -109,8 +120,8 @@ def _infer_column(cells: pd.Series, user_kind: Kind | None, clip: bool, embeds: 
         if not user_kind and _is_free(texts) and are_sentences(texts):
             return _make_text_column(str(cells.name), texts, embeds)
         return _make_category_column(str(cells.name), texts, None if user_kind else MAX_CATEGORIES, embeds)
-    if not user_kind and (reason := _describe_identifier(cells)):
-        raise UnusedColumn(reason)
+    if not user_kind:
+        _refuse_identifier(cells)
     values = convert_values(kind, cells)
     odd = cells.loc[find_unreadable(cells, values)].astype(str)
     if np.isnan(values).all():
@@ -168,22 +179,21 @@ def _make_number_column(
     return NumberColumn(name, low, high, centre, scale, n_missing >= compute_rare_limit(len(values)), is_boolean, marks)
 
 
-def _describe_identifier(cells: pd.Series) -> str | None:
-    """Return the reason if whole numbers are an identifier of the rows.
+def _refuse_identifier(cells: pd.Series) -> None:
+    """Raise `UnusedColumn` if whole numbers are an identifier of the rows.
 
     They count the rows from 0 or 1, or are all different in a column named "id" or similar. Measurements may be all
     different, too.
     """
     values, places = as_numbers(cells), cells.index.to_numpy()
     if np.array_equal(values, places) or np.array_equal(values, places + 1):
-        return "it numbers the rows"
+        raise UnusedColumn("it numbers the rows")
     named = _IDENTIFIER.search(str(cells.name))
-    if not named or len(np.unique(values)) < len(values) or not (values == np.floor(values)).all():
-        return None
-    return (
-        f"an identifier by its name, with another whole number in each row; --number {shlex.quote(str(cells.name))} "
-        "takes it as numbers"
-    )
+    if named and len(np.unique(values)) == len(values) and (values == np.floor(values)).all():
+        raise UnusedColumn(
+            "an identifier by its name, with another whole number in each row",
+            f"--number {shlex.quote(str(cells.name))} takes it as numbers",
+        )
 
 
 def _compute_sd(numbers: np.ndarray) -> float:
@@ -210,8 +220,8 @@ def _make_category_column(name: str, cells: np.ndarray, limit: int | None, embed
         frequent = [value for value in frequent[:limit] if counts[value] > counts[frequent[limit]]]
         if not frequent:
             raise UnusedColumn(
-                f"it has {n_frequent} equally frequent categories, and the limit is {limit} with an input each; "
-                f"--category {shlex.quote(name)} gives each category an input"
+                f"it has {n_frequent} equally frequent categories, and the limit is {limit} with an input each",
+                f"--category {shlex.quote(name)} gives each category an input",
             )
     n_rest = len(cells) - sum(counts[value] for value in frequent)
     if not frequent:
