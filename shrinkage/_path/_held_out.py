@@ -110,7 +110,8 @@ def collect_held_out_rows(curve: Curve, template: Template) -> list[HeldOut]:
     for number, rows in enumerate(inside):
         if not rows.any():
             raise ValueError(
-                f"`metric` needs rows of every fold: the sample of held-out rows has none of {number + 1}."
+                f"`metric` needs rows of every fold: the sample of held-out rows has none of fold {number + 1}. "
+                f"Choose by the loss, the default, which is of all rows."
             )
         weight = None if curve.row_weight is None else curve.row_weight[rows]
         parts.append(HeldOut(number, curve.targets[rows], predictions[rows], weight, is_usable, kind))

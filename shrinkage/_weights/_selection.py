@@ -187,7 +187,7 @@ def select(model: keras.Model, on: Selector = "kernels") -> Selection:
     """
     _check_built(model)
     if not model.trainable_variables:
-        raise ValueError(f"Model {model.name!r} has no trainable weights: there is nothing to penalise.")
+        raise ValueError(f"Model {model.name!r} has no trainable weights to penalise. Set trainable=True on a layer.")
     return _select(model, on, model.trainable_variables)
 
 
@@ -214,7 +214,9 @@ def select_frozen_too(model: keras.Model, on: Selector = "kernels", *, strict: b
     owners = find_owners(model)
     variables = [variable for variable in model.weights if id(variable) in owners]
     if strict and not variables:
-        raise ValueError(f"Model {model.name!r} has no weights that can be trained: there is nothing to penalise.")
+        raise ValueError(
+            f"Model {model.name!r} has no weights that can be trained. Add a layer with weights, such as keras.layers.Dense."
+        )
     return dict(zip(map(id, variables), _select(model, on, variables, strict).weights, strict=True))
 
 

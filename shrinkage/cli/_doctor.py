@@ -102,7 +102,10 @@ def _load(file: File, console: Console) -> "keras.Model":
     if not isinstance(model, keras.Model):
         raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
     if not model.built:
-        raise BadInput(f"{file} holds a model that was saved before it was built: it has no weights yet.")
+        raise BadInput(
+            f"{file} holds a model that was saved before it was built: it has no weights yet. Call the model on some "
+            f"rows, and save it again."
+        )
     return model
 
 

@@ -174,7 +174,10 @@ def _read_images(folder: Path, train_folder: Path, held_out_folder: Path | None,
         )
     unknown = sorted({label for _, label in readable if label not in labels})
     if unknown:
-        raise BadInput(f"{held_out_folder} has classes that {train_folder} has not: {', '.join(unknown)}.")
+        raise BadInput(
+            f"{held_out_folder} has classes that {train_folder} has not: {', '.join(unknown)}. Add images of them, or "
+            f"leave these folders out."
+        )
     height, width = _choose_size(sizes)
     images = Images(tuple(labels), height, width, 1 if all(grey) else 3)
     files, classes = zip(*((file, labels.index(label)) for file, label in readable), strict=True)

@@ -67,7 +67,7 @@ def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     check_column_name(frame.columns, target)
     rows = frame.dropna(subset=[target])  # the index still says where in the file a row was
     if rows.empty:
-        raise BadInput(f"the target {target} is missing in every row.")
+        raise BadInput(f"the target {target} is missing in every row; fill its cells, or name another --target.")
     return rows
 
 
