@@ -215,7 +215,7 @@ def select_frozen_too(model: keras.Model, on: Selector = "kernels", *, strict: b
     variables = [variable for variable in model.weights if id(variable) in owners]
     if strict and not variables:
         raise ValueError(
-            f"Model {model.name!r} has no weights that can be trained. Add a layer with weights, such as keras.layers.Dense."
+            f"Model {model.name!r} has no weights that can be trained. Add a layer that has some, such as Dense."
         )
     return dict(zip(map(id, variables), _select(model, on, variables, strict).weights, strict=True))
 
