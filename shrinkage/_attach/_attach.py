@@ -15,7 +15,7 @@ from shrinkage._penalties import Coupled, How, Penalty, as_penalty, check_how
 from shrinkage._weights._matching import Selector
 from shrinkage._weights._selection import check_model, select_frozen_too
 
-_STRENGTHS = ("lams", "lambda_", "alpha", "strength", "l1", "l2", "weight_decay")
+_STRENGTHS = ("lambda_", "alpha", "strength", "l1", "l2", "weight_decay")
 
 
 _MISSING = {
@@ -26,7 +26,11 @@ _MISSING = {
 
 
 @give_hints(
-    dict.fromkeys(_STRENGTHS, "Say lam={value}.") | {"": "Name the strength: lam={value}."},
+    dict.fromkeys(_STRENGTHS, "Say lam={value}.")
+    | {
+        "lams": "Say lam=1e-4, a single strength; shrinkage.fit takes lams={value}.",
+        "": "Name the strength: lam={value}.",
+    },
     lambda name: _MISSING.get(name, _MISSING["penalty"]),
 )
 def attach(

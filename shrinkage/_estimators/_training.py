@@ -70,7 +70,7 @@ def make_training_options(parameters: Mapping[str, Any], model: Any, n_rows: int
     if linear and batch_size is None and parameters["budget"] is None:
         defaults = {**FULL_BATCHES, "batch_size": n_rows, "epoch": "last", "patience": None}
     else:
-        waits = epochs is None and parameters["budget"] is None
+        waits = epochs is None and parameters["budget"] is None and not isinstance(epoch, int)
         defaults = {**MINI_BATCHES, "epoch": "best", "patience": PATIENCE if waits else None}
     told = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "epoch": epoch}
     return {name: defaults[name] if value is None else value for name, value in told.items()} | {"solver": solver}

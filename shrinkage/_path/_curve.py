@@ -217,7 +217,7 @@ class Curve:
             lams_text = ", ".join(f"{value:.6g}" for value in nearest)
             raise ValueError(
                 f"`lam` must be one of `lams`, the strengths that were trained. Received: {quote(lam)}. "
-                f"The nearest are {lams_text}."
+                f"The nearest are {lams_text}. Take one of `path.lams`, as printed strengths are rounded."
             )
         return int(found[0])
 

@@ -42,6 +42,11 @@ def check_text(network: keras.Model) -> None:
                 f"`model` has the layer {layer.name}, which pads rows to the longest row of a call. Give it an "
                 f"output_sequence_length, so that all rows have the same number of tokens."
             )
+        if hasattr(layer, "get_vocabulary") and not layer.get_vocabulary(include_special_tokens=False):
+            raise TypeError(
+                f"`model` has the layer {layer.name} without a vocabulary. Call its adapt(texts), or build it with "
+                f"vocabulary=[...]."
+            )
     raise TypeError(
         "`model` must look text up at its inputs, by layers in its own graph that give dense numbers of a fixed shape, "
         f"as text is looked up once, before the training. Received: the layer {lookups[0].name}, elsewhere. "

@@ -103,3 +103,8 @@ def test_bad_strengths_are_refused_later_too():
     scheduled = sh.attach(network(), sh.L2(), lam=lambda step: 0.1)
     with pytest.raises(ValueError, match="cannot be set"):
         scheduled.lam = 1.0
+
+
+def test_several_strengths_lead_to_fit():
+    with pytest.raises(TypeError, match=r"`lams`. Say lam=1e-4, a single strength; shrinkage.fit takes lams=\[0.1\]."):
+        sh.attach(network(), sh.L2(), lams=[0.1])  # pyright: ignore[reportCallIssue]

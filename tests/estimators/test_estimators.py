@@ -397,3 +397,10 @@ def test_a_number_that_becomes_text_is_refused(table):
     regressor = sh.PathRegressor(model="linear", cv=3, lams=[0.01]).fit(frame, price)
     with pytest.raises(ValueError, match="column size should hold numbers"):
         regressor.predict(frame.assign(size="big"))
+
+
+def test_an_epoch_that_is_kept_is_trained(wine):
+    """The default `patience` may end the training before it, and is left out."""
+    x, y = wine
+    path = sh.PathClassifier(hidden=(), lams=LAMS, epoch=3, cv=2).fit(x, y).path_
+    assert set(path.epochs.tolist()) == {3}

@@ -147,3 +147,11 @@ def test_a_lookup_that_is_not_fixed_is_refused(options, words):
     model = compiled(keras.Sequential([keras.Input((1,), dtype="string"), lookup, *after]))
     with pytest.raises(TypeError, match=words):
         sh.fit(model, TEXT, Y, **OPTIONS)
+
+
+def test_a_lookup_without_a_vocabulary_is_named():
+    lookup = layers.TextVectorization(9, output_sequence_length=4)
+    after = [layers.Embedding(9, 2), layers.GlobalAveragePooling1D(), layers.Dense(1)]
+    model = compiled(keras.Sequential([keras.Input((1,), dtype="string"), lookup, *after]))
+    with pytest.raises(TypeError, match=r"layer text_vectorization\w* without a vocabulary. Call its adapt\(texts\)"):
+        sh.fit(model, TEXT, Y, **OPTIONS)
