@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from shrinkage._messages._hints import give_hints
 from shrinkage._messages._note import Argument, Note
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ CONVENTIONS = {
 }
 
 
+@give_hints({"rho": "The rho of an elastic net is the same in all libraries: leave it out, or convert its two parts."})
 def convert(
     lam: float,
     source: str,
