@@ -21,7 +21,7 @@ def say_estimate(
     """
     import shrinkage as sh
 
-    with translate_refusals(labels):
+    with translate_refusals(labels, trains=False):
         found = sh.estimate(**arguments)
     terms = make_shell_terms(labels)
     console.say(f"{found.text(terms)}\nDry run: nothing was trained or written.")

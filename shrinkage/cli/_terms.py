@@ -57,14 +57,15 @@ def make_shell_terms(labels: Sequence[object]) -> Vocabulary:
 
 
 @contextlib.contextmanager
-def translate_refusals(labels: Sequence[object]) -> Iterator[None]:
+def translate_refusals(labels: Sequence[object], *, trains: bool = True) -> Iterator[None]:
     """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too.
 
-    That a budget is not used is said at once, as the training then takes far longer than expected.
+    That a budget is not used is said before a training, which then takes far longer than expected.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module=r"(shrinkage|click)\.")
-        warnings.filterwarnings("always", r"`budget` is not used", UserWarning)
+        if trains:
+            warnings.filterwarnings("always", r"`budget` is not used", UserWarning)
         warnings.showwarning = _make_warning_hook(make_shell_terms(labels), warnings.showwarning)
         try:
             yield
