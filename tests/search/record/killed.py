@@ -52,4 +52,4 @@ if __name__ == "__main__":
     if stop:
         stop_at_flush(*map(int, stop))
     path = train(folder or None, **(SHORT if stop else {}))
-    np.savez(result, **numbers(path))
+    np.savez(result, **numbers(path))  # pyright: ignore[reportArgumentType]
