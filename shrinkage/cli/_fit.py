@@ -233,8 +233,7 @@ def _fit_images(
 
     from ._dry_run import say_estimate
     from ._folder import catch_full_disk, check_folder, check_outside
-    from ._images import check_image_options, prepare_images, write_image_run
-    from ._images import make_image_fit_arguments as arguments_of_images
+    from ._images import check_image_options, make_image_fit_arguments, prepare_images, write_image_run
     from ._results import describe_path_in_shell, make_path_document
     from ._split import OPTIONS, check_budget_options
     from ._terms import make_shell_terms, translate_refusals
@@ -256,7 +255,7 @@ def _fit_images(
     console.say(f"training: {settings.describe('small convolutional network')}\n")
     import_keras()
     with translate_refusals(labels):
-        arguments = arguments_of_images(image_data, settings, max_memory)
+        arguments = make_image_fit_arguments(image_data, settings, max_memory)
     if dry_run:
         return say_estimate(console, arguments, labels, {"data": image_data.to_document()})
     with record_run(folder, max_memory) as record:

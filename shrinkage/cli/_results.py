@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def describe_path_in_shell(path: "Path", terms: Vocabulary = SHELL_TERMS) -> str:
     """Return the table and the verdict of a path."""
-    from shrinkage._path._outputs import format_path_text as text_of
+    from shrinkage._path._outputs import format_path_text
 
-    return text_of(path, terms)
+    return format_path_text(path, terms)
 
 
 def write_path(path: "Path", folder: File, terms: Vocabulary = SHELL_TERMS) -> None:
@@ -35,9 +35,9 @@ def write_path(path: "Path", folder: File, terms: Vocabulary = SHELL_TERMS) -> N
 
 def write_run_page(path: "Path", file: File, terms: Vocabulary, command: str) -> None:
     """Write the page of a path."""
-    from shrinkage._path._outputs import write_path_page as write
+    from shrinkage._path._outputs import write_path_page
 
-    write(path, file, terms, command=command)
+    write_path_page(path, file, terms, command=command)
 
 
 def list_run_files(folder: File) -> dict[str, str]:

@@ -351,7 +351,7 @@ def test_losses_are_named_in_words(name, words):
 def test_every_loss_of_keras_is_named_by_a_noun():
     bases = keras.losses.Loss, type(keras.losses.Huber()).__bases__[0]
     classes = [one for one in vars(keras.losses).values() if isinstance(one, type) and one not in bases]
-    names = {name for one in classes for name in (one.__name__, get_compiled_loss_name(one()))}
+    names = {name for kind in classes for name in (kind.__name__, get_compiled_loss_name(kind()))}
     assert len(names) > 30
     odd = [
         name
