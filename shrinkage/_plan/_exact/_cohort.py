@@ -1,7 +1,7 @@
 """A cohort that is not trained: its only epoch computes the minimum of each member."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from keras import tree
@@ -14,7 +14,7 @@ from shrinkage._model._metrics import RunningMetrics
 from shrinkage._plan._exact._head import Head
 from shrinkage._plan._exact._losses import compute_head_losses, compute_head_predictions
 from shrinkage._plan._exact._ridge import Solution
-from shrinkage._plan._exact._rows import ExactRows
+from shrinkage._plan._exact._rows import ExactRows, run_in_parallel
 from shrinkage._problem._problem import Problem
 
 _CONTROLLER = ThreadpoolController()
@@ -120,15 +120,16 @@ class ExactCohort:
         losses = np.zeros((len(rows), strengths))
         predictions = np.zeros((len(rows), self._head.units, strengths), self._head.layer.compute_dtype)
         metrics = None if stored is None else RunningMetrics(problem.training.template, strengths)
-        for number, block in self._rows.read_blocks():
-            with limit_threads():
-                found_losses, found, places = self._score_block(number, block, totals, weights)
-            held_out = block.rows[places]
+        for (_, block), scores in self._score_blocks():
+            totals, weights = totals + scores.totals, weights + scores.weights
+            held_out = block.rows[scores.places]
             place = np.searchsorted(rows, held_out)
             kept_rows = np.flatnonzero(rows[np.minimum(place, len(rows) - 1)] == held_out)
-            losses[place[kept_rows]], predictions[place[kept_rows]] = found_losses[kept_rows], found[kept_rows]
+            losses[place[kept_rows]] = scores.losses[kept_rows]
+            predictions[place[kept_rows]] = scores.predictions[kept_rows]
             if metrics is not None and metrics.has_metrics:
-                metrics.update(block.data, places, self._order_axes(found.astype(predictions.dtype)))
+                found = scores.predictions.astype(predictions.dtype)
+                metrics.update(block.data, scores.places, self._order_axes(found))
         cv_loss, train_loss = totals / weights[:, :, None]
         by_name = {} if metrics is None else {name: values[None] for name, values in metrics.result().items()}
         return Evaluation(cv_loss, train_loss, losses, self._order_axes(predictions), by_name)
@@ -138,17 +139,20 @@ class ExactCohort:
         structure = self._problem.training.data.targets
         return tree.pack_sequence_as(structure, [np.ascontiguousarray(predictions.swapaxes(1, 2))])
 
-    def _score_block(
-        self, number: int, block: Block, totals: np.ndarray, weights: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Add the weighted losses of a block to the totals, for held-out rows and for scored training rows.
+    def _score_blocks(self) -> Iterator[tuple[tuple[int, Block], "_BlockScores"]]:
+        """Yield each numbered block with its scores: side by side if all blocks are in memory."""
+        with limit_threads():
+            if self._rows.are_on_disk:
+                yield from ((numbered, self._score_block(numbered)) for numbered in self._rows.read_blocks())
+                return
+            blocks = [*self._rows.read_blocks()]
+            yield from zip(blocks, run_in_parallel(self._score_block, blocks), strict=True)
 
-        Returns:
-            Losses (b, s) and predictions (b, k, s), averaged over the folds that hold a row out, and the places of
-            these rows in the block.
-        """
+    def _score_block(self, numbered_block: tuple[int, Block]) -> "_BlockScores":
+        number, block = numbered_block
         kind, target, strengths = self._head.kind, self._problem.target, self._lam.shape[1]
         y, weight = self._rows.get_targets(number, block), block.data.weight.astype(np.float64)
+        totals, weights = np.zeros((2, len(self._sets), strengths)), np.zeros((2, len(self._sets)))
         times = block.sides.held_out[self._sets].sum(axis=0)
         losses, predictions = np.zeros((len(y), strengths)), np.zeros((len(y), self._head.units, strengths))
         design = self._rows.get_design(number, block, self._sets[0])
@@ -162,10 +166,25 @@ class ExactCohort:
             if target is not None:
                 loss, found = target.restore(loss, found, f)
             for side, rows in enumerate(sides):
-                totals[side, place] += (weight[used] * rows[used]) @ loss
-                weights[side, place] += weight[rows].sum()
+                totals[side, place] = (weight[used] * rows[used]) @ loss
+                weights[side, place] = weight[rows].sum()
             held_out = sides[0][used]
             losses[used[held_out]] += loss[held_out] / times[used[held_out], None]
             predictions[used[held_out]] += found[held_out] / times[used[held_out], None, None]
         places = np.flatnonzero(times)
-        return losses[places], predictions[places], places
+        return _BlockScores(totals, weights, losses[places], predictions[places], places)
+
+
+class _BlockScores(NamedTuple):
+    """The scores of a block: of held-out rows, and of scored training rows."""
+
+    totals: np.ndarray
+    """The sums of the weighted losses, (2, f, S)."""
+    weights: np.ndarray
+    """The sums of the weights, (2, f)."""
+    losses: np.ndarray
+    """The loss of each held-out row, averaged over the folds that hold it out, (b, S)."""
+    predictions: np.ndarray
+    """The predictions for these rows, averaged alike, (b, k, S)."""
+    places: np.ndarray
+    """The places of these rows in the block, (b,)."""

@@ -39,6 +39,11 @@ class Head:
         return self.layer.units
 
     @property
+    def n_columns(self) -> int:
+        """Number of columns of the design, with or without a constant."""
+        return self.layer.kernel.shape[0] + bool(self.constant)
+
+    @property
     def share(self) -> float:
         """The factor of the sum of the outputs' losses: Keras averages the log losses of labels."""
         return 1 / self.units if self.kind == "binary" else 1.0

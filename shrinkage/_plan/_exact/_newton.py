@@ -1,267 +1,142 @@
-"""Log loss with an L2 penalty: Newton's method for all strengths of a set of rows at once.
+"""Newton's method for the minima of a log loss with an L2 penalty, at all strengths of a set of rows together.
 
-A step solves H s = g by conjugate gradients, so that the Hessian H of all classes is never made. The preconditioner is
-the Hessian of a squared error of the same curvature. It has the eigenvectors of one Gram matrix for all strengths.
+A step solves H s = g by preconditioned conjugate gradients, so that the Hessian H of all classes is never made. First
+the preconditioner is the Hessian of a squared error of the same curvature, which has the eigenvectors of a Gram matrix
+for all strengths. For labels, the Hessians themselves are computed once, near the minima of all rows. They are nearly
+those of each fold too, and then a step is H^-1 g.
 
-Source: Nocedal & Wright (2006), Numerical Optimization, chapters 5.1 and 7.1.
+Source: Nocedal & Wright (2006), Numerical Optimization, chapters 3.3, 5.1 and 7.1.
 """
-
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from shrinkage._plan._exact._head import Head, Kind
-from shrinkage._plan._exact._losses import ACTIVATIONS
-from shrinkage._plan._exact._passes import Computation, Pass, RowPart, run_passes
-from shrinkage._plan._exact._ridge import Moments, Solution, compute_moments
-from shrinkage._plan._exact._rows import ExactRows
+from shrinkage._plan._exact._log_loss import LogLoss
+from shrinkage._plan._exact._passes import Computation
+from shrinkage._plan._exact._ridge import Solution
 
-_TOLERANCES = {"float32": 1e-8, "float64": 1e-10}
-"""A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square: far
-less than the precision of the weights in float32."""
 _LARGEST_SCORE_CHANGE = 0.1
 """Without a penalty the weights are not at a minimum if the last step changed the score of a row by more. Where inputs
 separate classes, the gradient vanishes, and each step adds about 1 to a score, without end."""
 _STEPS = 60
 """Maximum number of Newton steps. Usually 4 to 12 suffice; for classes that are separated it takes about 40."""
 _INNER_STEPS = 60
-_SAMPLE_STRIDE = 8  # of this number of rows, one is used for the mean curvature, which scales the preconditioner
+_NEAR = 0.05
+"""Hessians are computed as soon as a step changes the scores by less, in the root mean square, as they then hardly
+change."""
+_FAST = 0.2
+"""Steps H^-1 g suffice while each is smaller than the step before by this factor."""
+_FLOAT32_STEPS = 6
+_FLOAT32_CHANGE = 1e-4
+"""Sums over rows are in float32 for the first steps, until they change the scores by less."""
 
 
-class Logistic:
-    """The minima of mean log loss plus L2 penalty.
-
-    The minima of all rows come first, and are near those of a fold: a fold's steps begin there. A convex function has
-    one minimum, wherever the steps begin.
-
-    Args:
-        rows: The rows. Each product with a Hessian is a pass over those on disk.
-        head: The head of the model.
-    """
-
-    def __init__(self, rows: ExactRows, head: Head):
-        self._rows, self._head = rows, head
-        self._all_rows_solutions: dict[float, tuple[np.ndarray, bool]] = {}
-
-    def solve(self, sets: Sequence[int], lam: np.ndarray) -> list[Solution]:
-        """Return the solution of each set at strengths (f, S)."""
-        kernel, _ = self._head.factors
-        ridges = self._rows.n_train[list(sets)][:, None] * kernel * lam
-        begin, converged = self._solve_all_rows(ridges[0])  # the same in all sets
-        if list(sets) == [self._rows.n_sets - 1]:
-            return [(begin, converged)]
-        # Without a minimum, weights of all rows would tell a fold about the rows that it holds out.
-        begin = np.where(converged, begin, 0.0)
-        return self._minimise({f: (ridge, begin) for f, ridge in zip(sets, ridges, strict=True)})
-
-    def _minimise(self, sets: Mapping[int, tuple[np.ndarray, np.ndarray | None]]) -> list[Solution]:
-        """Return the solution of each set, from strengths and coefficients to begin at."""
-        return run_passes(self._rows, {f: minimise(self._head, *arguments) for f, arguments in sets.items()})
-
-    def _solve_all_rows(self, ridge: np.ndarray) -> Solution:
-        keys = [float(f"{value:.9e}") for value in ridge]  # folds multiply and divide by their numbers of rows
-        new = [place for place, key in enumerate(keys) if key not in self._all_rows_solutions]
-        if new:
-            ((found, converged),) = self._minimise({self._rows.n_sets - 1: (ridge[new], None)})
-            for place, number in enumerate(new):
-                self._all_rows_solutions[keys[number]] = found[:, :, place], bool(converged[place])
-        weights, converged = zip(*(self._all_rows_solutions[key] for key in keys), strict=True)
-        return np.stack(weights, axis=2), np.array(converged)
-
-
-class _Loss:
-    """The sum of the losses of the training rows of a set, as a function of centred coefficients.
-
-    With an intercept, the columns are centred: the intercept is then nearly independent of the other coefficients.
-    Keras averages the log losses of k labels, so that the loss has the factor 1 / k.
-
-    Args:
-        head: The head of the model.
-        moments: The moments of the columns.
-    """
-
-    def __init__(self, head: Head, moments: Moments):
-        self.kind: Kind = head.kind
-        self.units, self.tolerance = head.units, _TOLERANCES[head.layer.compute_dtype]
-        self._share, self._raw_coefficients = head.share, np.zeros(0)
-        self.weight, gram = moments.weight, moments.gram
-        self._mean = moments.total / self.weight
-        self.penalised = np.ones(len(gram))
-        if head.has_intercept:
-            self.penalised[-1], self._mean[-1] = 0, 0
-            centre = np.append(self._mean[:-1], 0.0)
-            gram = gram - self.weight * np.outer(centre, centre)
-            gram[-1, :-1] = gram[:-1, -1] = 0
-        else:
-            self._mean = np.zeros(len(gram))
-        self._spectrum = self._compute_eigenvalues(gram)
-
-    def _compute_eigenvalues(self, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return eigenvalues, eigenvectors, and whether each eigenvalue is above 0 beyond rounding.
-
-        An intercept has its own eigenvector, the last.
-        """
-        n = len(gram) if self.penalised[-1] else len(gram) - 1
-        values, vectors = np.ones(len(gram)) * self.weight, np.eye(len(gram))
-        values[:n], vectors[:n, :n] = np.linalg.eigh(gram[:n, :n])
-        is_positive = values > len(gram) * np.finfo(float).eps * values.max(initial=0.0)
-        is_positive[n:] = True
-        return np.maximum(values, 0), vectors, is_positive
-
-    def to_raw(self, w: np.ndarray) -> np.ndarray:
-        """Return the coefficients of the columns as they are."""
-        if self.penalised[-1]:
-            return w
-        return np.concatenate([w[:-1], w[-1:] - np.tensordot(self._mean[:-1], w[:-1], 1)[None]])
-
-    def to_centred(self, w: np.ndarray) -> np.ndarray:
-        """Return the centred coefficients whose `to_raw` is w."""
-        if self.penalised[-1]:
-            return w
-        return np.concatenate([w[:-1], w[-1:] + np.tensordot(self._mean[:-1], w[:-1], 1)[None]])
-
-    def _centre_gradient(self, gradient: np.ndarray) -> np.ndarray:
-        return gradient - self._mean.reshape(-1, *[1] * (gradient.ndim - 1)) * gradient[-1:]
-
-    def evaluate(self, w: np.ndarray, places: np.ndarray) -> Computation[tuple[np.ndarray, np.ndarray]]:
-        """Return the gradient of the loss (P, k, s), and the mean curvature in the scores, (s,).
-
-        What `hessian` needs is kept, at the places of these strengths.
-        """
-        raw = self.to_raw(w)
-        if not len(self._raw_coefficients):  # the first call is of all strengths
-            self._raw_coefficients = np.zeros(raw.shape)
-        self._raw_coefficients[:, :, places] = raw
-
-        def evaluate(part: RowPart) -> list[Any]:
-            design, weight = part.design(), part.weight[:, None, None]
-            found = self._compute_probabilities(design, raw)
-            some = found[::_SAMPLE_STRIDE]
-            curvature = (some * (1 - some) * weight[::_SAMPLE_STRIDE]).sum(axis=(0, 1))
-            if part.stays:
-                if part.factors is None:
-                    part.factors = np.zeros((len(found), *self._raw_coefficients.shape[1:]))
-                part.factors[:, :, places] = self._compute_factors(part, found)
-            found -= part.targets[:, :, None]
-            found *= weight
-            return [design.T @ found.reshape(len(found), -1), curvature, part.weight[::_SAMPLE_STRIDE].sum()]
-
-        gradient, curvature, some_weight = yield Pass(evaluate)
-        curvature = np.maximum(curvature / max(self.units * some_weight, 1e-300), 1e-300)
-        return self._centre_gradient(gradient.reshape(w.shape)), curvature * self._share
-
-    def _compute_probabilities(self, design: np.ndarray, raw: np.ndarray) -> np.ndarray:
-        """Return the probabilities of labels or classes at coefficients (P, k, s), (n, k, s)."""
-        scores = design @ raw.reshape(len(raw), -1)
-        return ACTIVATIONS[self.kind](scores.reshape(len(scores), *raw.shape[1:]))
-
-    def _compute_factors(self, part: RowPart, probabilities: np.ndarray) -> np.ndarray:
-        """Return the factors of the Hessian from probabilities (n, k, s): these, or for labels their variances."""
-        if self.kind == "classes":
-            return probabilities
-        bend = 1 - probabilities
-        bend *= probabilities
-        bend *= part.weight[:, None, None]
-        return bend
-
-    def hessian(self, v: np.ndarray, places: np.ndarray) -> Computation[np.ndarray]:
-        """Return the Hessian of the loss times vectors (P, k, s), at the coefficients last evaluated."""
-        flat, at = self.to_raw(v).reshape(len(v), -1), self._raw_coefficients[:, :, places]
-
-        def multiply(part: RowPart) -> list[np.ndarray]:
-            design = part.design()
-            if part.factors is None:
-                factors = self._compute_factors(part, self._compute_probabilities(design, at))
-            else:
-                factors = part.factors if len(places) == part.factors.shape[2] else part.factors[:, :, places]
-            change = (design @ flat).reshape(factors.shape)
-            if self.kind == "classes":
-                change -= (factors * change).sum(axis=1, keepdims=True)
-                change *= part.weight[:, None, None]
-            change *= factors
-            return [design.T @ change.reshape(len(change), -1)]
-
-        (found,) = yield Pass(multiply)
-        return self._centre_gradient(found.reshape(v.shape))
-
-    def find_largest_score(self, w: np.ndarray) -> Computation[np.ndarray]:
-        """Return the largest score of a training row, in absolute value, (s,).
-
-        Scores of several classes are relative to their mean: a number added to all of them changes nothing.
-        """
-        flat = self.to_raw(w).reshape(len(w), -1)
-
-        def largest(part: RowPart) -> list[np.ndarray]:
-            scores = (part.design() @ flat).reshape(-1, *w.shape[1:])[part.weight > 0]
-            if self.kind == "classes":
-                scores -= scores.mean(axis=1, keepdims=True)
-            return [np.abs(scores).max(axis=(0, 1), initial=0)]
-
-        (found,) = yield Pass(largest, np.maximum)
-        return found
-
-    def precondition(self, gradient: np.ndarray, curvature: np.ndarray, ridge: np.ndarray) -> np.ndarray:
-        """Return the inverse of curvature * G + ridge times a gradient (P, k, s), for each strength, (s,)."""
-        values, vectors, is_positive = self._spectrum
-        size = curvature * values[:, None] + ridge * np.where(self.penalised, 1.0, 0.0)[:, None]
-        usable = is_positive[:, None] | ((ridge > 0) & (self.penalised > 0)[:, None])
-        inverse = np.where(usable, 1 / np.where(usable, size, 1.0), 0.0)
-        return np.tensordot(vectors, np.tensordot(vectors.T, gradient, 1) * inverse[:, None], 1)
-
-
-def minimise(head: Head, ridge: np.ndarray, start: np.ndarray | None = None) -> Computation[Solution]:
+def minimise(
+    loss: LogLoss, ridge: np.ndarray, tolerance: float, start: np.ndarray | None = None, *, makes_hessians: bool = False
+) -> Computation[Solution]:
     """Minimise the loss of a set plus 1/2 ridge times the squared penalised coefficients, for all strengths (S,).
 
     Args:
-        head: The head of the model.
+        loss: The loss.
         ridge: The strengths on the sum of the losses, (S,).
+        tolerance: A strength has converged if a step would change the scores by less, in the root mean square.
         start: The coefficients to begin at, (P, k, S); None for 0.
+        makes_hessians: Whether Hessians are computed, if the loss has none.
 
     Returns:
         The coefficients of the columns, (P, k, S), and whether they are minima, (S,).
     """
-    (moments,) = yield Pass(lambda part: [compute_moments(part.design(), part.weight)])
-    loss = _Loss(head, moments)
-    penalised = loss.penalised[:, None, None]
-    shape = len(penalised), loss.units, len(ridge)
-    w = np.zeros(shape) if start is None else loss.to_centred(start)
-    step, gradient = np.zeros(shape), np.zeros(shape)
-    curvature, converged, settled = np.ones(len(ridge)), np.zeros(len(ridge), bool), np.zeros(len(ridge), bool)
-    for _ in range(_STEPS):
-        tried = np.flatnonzero(~converged)
-        trial = w[:, :, tried] - step[:, :, tried]
-        slope, bend = yield from loss.evaluate(trial, tried)
-        slope = slope + ridge[tried] * penalised * trial
-        # The objective is convex: it may rise in the end of a step if it has turned upwards steeply.
-        before, after = (_dot(each, step[:, :, tried]) for each in (gradient[:, :, tried], slope))
-        fits = after >= -0.9 * before
-        step[:, :, tried[~fits]] /= 2
-        moved = tried[fits]
-        w[:, :, moved], gradient[:, :, moved], curvature[moved] = trial[:, :, fits], slope[:, :, fits], bend[fits]
-        direct = loss.precondition(gradient[:, :, moved], curvature[moved], ridge[moved])
-        size = np.sqrt(np.maximum(_dot(gradient[:, :, moved], direct), 0) / loss.weight)
-        converged[moved] = size <= loss.tolerance
-        for place in moved[converged[moved]]:
-            settled[place] = ridge[place] > 0 or (yield from _is_settled(loss, w[:, :, [place]], step[:, :, [place]]))
-        moved, size = moved[~converged[moved]], size[~converged[moved]]
-        if converged.all():
+    descent = _Descent(loss, ridge, tolerance, start)
+    for number in range(_STEPS):
+        is_far = number < _FLOAT32_STEPS and descent.size.max() > _FLOAT32_CHANGE
+        loss.in_float32 = loss.allows_float32 and is_far
+        places = yield from descent.take_steps()
+        size = descent.compute_direct_steps(places)
+        if makes_hessians and loss.curvature is None and size.max(initial=0.0) <= _NEAR:
+            yield from loss.compute_curvature(ridge, descent.curvature)
+            size = descent.compute_direct_steps(places)
+        yield from descent.find_minima(places, size)
+        if descent.converged.all():
             break
-        if len(moved):
-            some = gradient[:, :, moved], curvature[moved], ridge[moved]
-            step[:, :, moved] = yield from _compute_newton_steps(loss, *some, np.minimum(0.1, size), moved)
-    return loss.to_raw(w), settled
+        yield from descent.compute_newton_steps(places)
+    return loss.to_raw(descent.w), descent.settled
 
 
-def _is_settled(loss: _Loss, w: np.ndarray, step: np.ndarray) -> Computation[bool]:
+class _Descent:
+    """The steps of Newton's method at strengths (S,)."""
+
+    def __init__(self, loss: LogLoss, ridge: np.ndarray, tolerance: float, start: np.ndarray | None):
+        self._loss, self._ridge, self._tolerance = loss, ridge, tolerance
+        self._penalised = loss.penalised[:, None, None]
+        shape = len(loss.penalised), loss.units, len(ridge)
+        self.w = np.zeros(shape) if start is None else loss.to_centred(start)
+        """The centred coefficients, (P, k, S)."""
+        if not ridge.all():  # where no penalty draws the parts that the loss does not depend on to 0
+            self.w = np.where(ridge > 0, self.w, loss.drop_undetermined(self.w))
+        self._step, self._gradient = np.zeros(shape), np.zeros(shape)
+        self.curvature = np.ones(len(ridge))
+        """The mean curvature in the scores, (S,)."""
+        self.size = np.full(len(ridge), np.inf)
+        """The change of the scores by the last step, in the root mean square, (S,)."""
+        self.converged, self.settled = np.zeros(len(ridge), bool), np.zeros(len(ridge), bool)
+        self._is_fast = np.zeros(len(ridge), bool)
+
+    def take_steps(self) -> Computation[np.ndarray]:
+        """Take the steps of the strengths that have not converged; return the places of those that moved."""
+        tried = np.flatnonzero(~self.converged)
+        step = self._step[:, :, tried]
+        trial = self.w[:, :, tried] - step
+        slope, curvature = yield from self._loss.evaluate(trial, tried)
+        slope = slope + self._ridge[tried] * self._penalised * trial
+        # The objective is convex: it may rise in the end of a step if it has turned upwards steeply.
+        before, after = _dot(self._gradient[:, :, tried], step), _dot(slope, step)
+        fits = (after >= -0.9 * before) | (self.size[tried] <= _FLOAT32_CHANGE)  # of small steps rounding would decide
+        self._step[:, :, tried[~fits]] /= 2
+        moved = tried[fits]
+        self.w[:, :, moved], self._gradient[:, :, moved] = trial[:, :, fits], slope[:, :, fits]
+        self.curvature[moved] = curvature[fits]
+        return moved
+
+    def compute_direct_steps(self, places: np.ndarray) -> np.ndarray:
+        """Set the next steps to the preconditioned gradients; return their sizes, (s,)."""
+        gradient = self._gradient[:, :, places]
+        self._direct = self._loss.precondition(gradient, self.curvature[places], self._ridge[places], places)
+        return np.sqrt(np.maximum(_dot(gradient, self._direct), 0) / self._loss.weight)
+
+    def find_minima(self, places: np.ndarray, size: np.ndarray) -> Computation[None]:
+        """Find the strengths that have converged."""
+        loss = self._loss
+        rate, was_fast = size / self.size[places], self._is_fast[places]
+        is_fast = (rate <= _FAST) & (loss.curvature is not None)
+        is_exact = not loss.in_float32 or self._tolerance >= _FLOAT32_CHANGE
+        # The next step would be as much smaller than this step as this step is smaller than the last.
+        is_last = is_fast & was_fast & (rate * size <= self._tolerance / 2) & is_exact
+        self.w[:, :, places[is_last]] -= self._direct[:, :, is_last]
+        ends = is_last | (size <= self._tolerance) & is_exact
+        self.size[places], self._is_fast[places], self.converged[places] = size, is_fast, ends
+        self.settled[places] = ends & ((self._ridge[places] > 0) | (is_fast & was_fast))
+        for place in places[ends & ~self.settled[places]]:
+            self.settled[place] = yield from _is_settled(loss, self.w[:, :, [place]], self._step[:, :, [place]])
+
+    def compute_newton_steps(self, places: np.ndarray) -> Computation[None]:
+        """Compute the next steps of the strengths at some places."""
+        self._step[:, :, places] = self._direct
+        slow = places[~self._is_fast[places] & ~self.converged[places]]
+        if len(slow):
+            self._step[:, :, slow] = yield from _solve_by_conjugate_gradients(
+                self._loss, self._gradient[:, :, slow], self.curvature[slow], self._ridge[slow],
+                np.minimum(0.1, self.size[slow]), slow,
+            )  # fmt: skip
+
+
+def _is_settled(loss: LogLoss, w: np.ndarray, step: np.ndarray) -> Computation[bool]:
     """Return whether the last step without a penalty was small, as near a minimum; w and step are (P, k, 1)."""
     change = yield from loss.find_largest_score(step)
     size = yield from loss.find_largest_score(w)
     return bool(change[0] <= max(_LARGEST_SCORE_CHANGE, 1e-3 * size[0]))
 
 
-def _compute_newton_steps(
-    loss: _Loss,
+def _solve_by_conjugate_gradients(
+    loss: LogLoss,
     gradient: np.ndarray,
     curvature: np.ndarray,
     ridge: np.ndarray,
@@ -271,16 +146,16 @@ def _compute_newton_steps(
     """Solve H s = g by preconditioned conjugate gradients, each strength to a relative accuracy, (s,)."""
     penalised, left = loss.penalised[:, None, None], gradient.copy()
     steps = np.zeros_like(left)
-    direction = towards = loss.precondition(left, curvature, ridge)
+    direction = towards = loss.precondition(left, curvature, ridge, places)
     now = begin = _dot(left, towards)
     goes_on = np.full(len(ridge), True)
     for _ in range(_INNER_STEPS):
-        bent = (yield from loss.hessian(direction, places)) + ridge * penalised * direction
+        bent = (yield from loss.multiply_by_hessian(direction, places)) + ridge * penalised * direction
         along = _dot(direction, bent)
         goes_on &= along > 0  # else rounding rules
         length = np.where(goes_on, now / np.where(goes_on, along, 1.0), 0.0)
         steps, left = steps + length * direction, left - length * bent
-        towards = loss.precondition(left, curvature, ridge)
+        towards = loss.precondition(left, curvature, ridge, places)
         after = _dot(left, towards)
         goes_on &= after > accuracy**2 * begin
         if not goes_on.any():

@@ -29,8 +29,8 @@ class RowPart:
     """Targets, (n, k)."""
     stays: bool
     """Whether the next pass has the same part, so that it can keep arrays."""
-    factors: np.ndarray | None = None
-    """Arrays of an earlier pass."""
+    probabilities: np.ndarray | None = None
+    """The probabilities that an earlier pass computed."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,20 @@ Computation = Generator[Pass, list[Any], Result]
 """A computation that needs the combined results of passes."""
 
 
-def run_passes(rows: ExactRows, computations: Mapping[int, Computation[Result]]) -> list[Result]:
+def run_passes(rows: ExactRows, computations: Mapping[int, Computation[Result]], stride: int = 1) -> list[Result]:
     """Return the results of computations, one for each set of rows.
 
     Sets of rows on disk with the same columns share each pass. Other sets come one after another: the parts of one are
     kept in memory, or its columns on disk.
+
+    Args:
+        rows: The rows.
+        computations: A computation for each set.
+        stride: Of this number of rows, one is in the passes; those of a stride above 1 are kept in memory.
     """
     found = []
     for group in [computations] if rows.are_shared else [{f: each} for f, each in computations.items()]:
-        found += _take_turns(_make_source(rows, [*group]), group)
+        found += _take_turns(_make_source(rows, [*group], stride), group)
         rows.remove_stored_designs(group)
     return found
 
@@ -62,10 +67,10 @@ Source = Callable[[Sequence[int]], Iterable[tuple[int, list[RowPart]]]]
 """A function that yields each of some sets of rows with parts of it, for a pass."""
 
 
-def _make_source(rows: ExactRows, sets: Sequence[int]) -> Source:
-    if rows.are_on_disk:
+def _make_source(rows: ExactRows, sets: Sequence[int], stride: int) -> Source:
+    if rows.are_on_disk and stride == 1:
         return partial(_make_parts_on_disk, rows)
-    parts_by_set = {f: [*_make_parts_in_memory(rows, f)] for f in sets}
+    parts_by_set = {f: [*_make_parts_in_memory(rows, f, stride)] for f in sets}
     return lambda sets: ((f, parts_by_set[f]) for f in sets)
 
 
@@ -87,15 +92,15 @@ def _take_turns(source: Source, computations: Mapping[int, Computation[Result]])
     return [found[f] for f in computations]
 
 
-def _make_parts_in_memory(rows: ExactRows, f: int) -> Iterator[RowPart]:
+def _make_parts_in_memory(rows: ExactRows, f: int, stride: int) -> Iterator[RowPart]:
+    """Yield a part of each block, which has each `stride`-th row."""
     for number, block in rows.read_blocks():
-        rows.get_design(number, block, f)  # here, and not in parallel: layers before the head run
-        yield RowPart(
-            partial(rows.get_design, number, block, f),
-            rows.compute_weight(block, f),
-            rows.get_targets(number, block),
-            stays=True,
-        )
+        get_design = partial(rows.get_stored_design, number, block, f)
+        design = get_design()  # here, and not in parallel: layers before the head run
+        if stride > 1:
+            get_design = partial(np.asarray, design[::stride].copy())
+        weight, targets = rows.compute_weight(block, f), rows.get_targets(number, block)
+        yield RowPart(get_design, weight[::stride], targets[::stride], stays=True)
 
 
 def _make_parts_on_disk(rows: ExactRows, sets: Sequence[int]) -> Iterator[tuple[int, list[RowPart]]]:

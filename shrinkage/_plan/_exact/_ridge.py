@@ -1,38 +1,17 @@
 """Squared error with an L2 penalty: all strengths of a set of rows from one eigendecomposition of its Gram matrix."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from shrinkage._data._data import TargetUnits
 from shrinkage._plan._exact._head import Head
+from shrinkage._plan._exact._moments import Moments, compute_set_moments
 from shrinkage._plan._exact._rows import ExactRows
 
 Solution = tuple[np.ndarray, np.ndarray]
 """The coefficients of a set at S strengths, (P, k, S), and whether they are minima, (S,)."""
-
-
-@dataclass
-class Moments:
-    """Weighted sums over some rows, of columns minus a shift."""
-
-    weight: float
-    """The sum of the weights."""
-    total: np.ndarray
-    """The sums of the columns of design and targets, (P + k,)."""
-    gram: np.ndarray
-    """The sums of the products of two columns, (P + k, P + k)."""
-
-    def __add__(self, other: "Moments") -> "Moments":
-        return Moments(self.weight + other.weight, self.total + other.total, self.gram + other.gram)
-
-
-def compute_moments(columns: np.ndarray, weight: np.ndarray) -> Moments:
-    """Return the moments of columns (n, P + k) with weights (n,)."""
-    weighted = columns * weight[:, None]
-    return Moments(float(weight.sum()), weighted.sum(axis=0), weighted.T @ columns)
 
 
 class Ridge:
@@ -65,36 +44,7 @@ class Ridge:
 
     @cached_property
     def _moments(self) -> tuple[np.ndarray, list[Moments]]:
-        """The shift of the columns, and the moments of the training rows of each set, in one pass over the rows."""
-        shift, sums = np.zeros(0), list[Moments]()
-        for number, block in self._rows.read_blocks():
-            weight, train, y = (
-                block.data.weight.astype(np.float64),
-                block.sides.train,
-                self._rows.get_targets(number, block),
-            )
-            if not len(shift):
-                shift = self._compute_shift(np.concatenate([self._rows.get_design(number, block, 0), y], axis=1))
-                none = Moments(0.0, np.zeros(len(shift)), np.zeros((len(shift), len(shift))))
-                sums = [none] * self._rows.n_sets
-            if self._rows.adapts:
-                groups = [(np.flatnonzero(part), [f]) for f, part in enumerate(train)]
-            else:
-                groups = group_rows_by_sets(train)
-            for some, sets in groups:
-                design = self._rows.get_design(number, block, sets[0])
-                found = compute_moments(np.concatenate([design[some], y[some]], axis=1) - shift, weight[some])
-                for f in sets:
-                    sums[f] = sums[f] + found
-        return shift, sums
-
-    def _compute_shift(self, columns: np.ndarray) -> np.ndarray:
-        """Return means near those of all rows, so that the Gram matrix of centred columns loses no digits."""
-        shift = columns.mean(axis=0)
-        if not self._head.has_intercept:
-            return np.zeros_like(shift)
-        shift[-1 - self._head.units] = 0  # the constant
-        return shift
+        return compute_set_moments(self._rows, self._head, self._rows.get_design)
 
     def _compute_spectrum(self, f: int) -> "Spectrum":
         shift, sums = self._moments
@@ -114,22 +64,6 @@ class Ridge:
             gram[:n_columns, :n_columns], gram[:n_columns, n_columns:] / scale,
             (means[:n_columns], (means[n_columns:] - offset) / scale),
         )  # fmt: skip
-
-
-def group_rows_by_sets(train: np.ndarray) -> list[tuple[np.ndarray, list[int]]]:
-    """Return parts of the rows, and the sets that each part is in.
-
-    Rows in the same sets are one part, if there are not more such parts than sets: with K folds, a Gram matrix of each
-    fold's held-out rows serves all sets. Otherwise, as with repeats, each set is a part.
-
-    Args:
-        train: Whether each row is in each set, (sets, n).
-    """
-    patterns, part = np.unique(np.packbits(train, axis=0), axis=1, return_inverse=True)
-    if patterns.shape[1] > len(train):
-        return [(np.flatnonzero(rows), [f]) for f, rows in enumerate(train)]
-    places = [np.flatnonzero(part == number) for number in range(patterns.shape[1])]
-    return [(rows, np.flatnonzero(train[:, rows[0]]).tolist()) for rows in places if train[:, rows[0]].any()]
 
 
 class Spectrum:

@@ -162,12 +162,13 @@ class ExactRows:
         return self._bodies[key]
 
 
-def run_in_parallel(call: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Return the results of calls with some items, in this order."""
+def run_in_parallel(call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Yield the results of calls with some items, in this order."""
     if len(items) == 1:
-        return [call(items[0])]
+        yield call(items[0])
+        return
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(call, items))
+        yield from pool.map(call, items)
 
 
 def _take_part(block: Block, part: slice) -> Block:

@@ -13,7 +13,7 @@ from shrinkage._messages._note import Note
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._exact._cohort import ExactCohort
 from shrinkage._plan._exact._head import read_head
-from shrinkage._plan._exact._newton import Logistic
+from shrinkage._plan._exact._logistic import Logistic, has_hessians
 from shrinkage._plan._exact._ridge import Ridge
 from shrinkage._plan._exact._rows import ExactRows
 from shrinkage._plan._plan import check_user_plan
@@ -54,11 +54,13 @@ class ExactRunner:
         self.problem, self._head = problem, read_head(problem)
         self._max_memory, limit = max_memory, read_memory_limit(max_memory)
         strengths, self._rows = len(problem.lams), ExactRows(problem, self._head, limit / 2)
-        # Probabilities, scores and predictions of rows; vectors of the size of the coefficients in Newton's method.
+        # Probabilities, scores and predictions of rows; vectors of the size of the coefficients in Newton's method, and
+        # Hessians with their factors.
         sets = len(problem.folds.train) if self._rows.are_shared else 1
-        self._bytes_per_strength = (
-            8 * self._head.units * (3 * _count_rows_in_memory(problem) + 10 * sets * self._n_columns)
-        )
+        values = 3 * _count_rows_in_memory(problem) + 10 * sets * self._n_columns
+        if has_hessians(self._head, self._rows):
+            values += 3 * self._n_columns**2
+        self._bytes_per_strength = 8 * self._head.units * values
         chunk = max(1, min(strengths, int(limit / 2 / self._bytes_per_strength)))
         self.plan = ExactPlan(min(strengths, settings.get("chunk", chunk)))
         self._limit, self._unsolved_lams = limit, list[float]()

@@ -9,6 +9,7 @@ import tensorflow as tf
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 
 import shrinkage as sh
+from shrinkage._plan._exact import _log_loss, _logistic
 from tests.plan.exact.heads import CLASSES, LABELS, LAMS, ONE_HOT, WEIGHT, D, N, X, Y, linear
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -72,6 +73,62 @@ def test_log_loss_is_logistic_regression(model, y, weight):
         # Softmax does not change if the same number is added to all intercepts.
         np.testing.assert_allclose(bias - bias.mean(), found.intercept_ - found.intercept_.mean(), rtol=0, atol=1e-8)
     assert np.abs(path.weights[0]).max() > 0.5
+
+
+@pytest.mark.parametrize("units", [1, 2], ids=["two classes", "three classes"])
+def test_a_fold_learns_nothing_of_a_column_that_is_constant_in_it(units):
+    """Steps in a fold begin at the minima of all rows, and without a penalty nothing draws such a weight to 0."""
+    rare = np.zeros(N)
+    rare[:15] = 1.0
+    y = (CLASSES > 0) * 1 if units == 1 else CLASSES.copy()
+    y[:12] = 1
+    x, folds = np.column_stack([X, rare]), np.arange(N) // 50
+    head = ("binary_crossentropy", 1, "sigmoid") if units == 1 else ("sparse_categorical_crossentropy", 3, "softmax")
+    path = solve(linear(*head, columns=D + 1), y, x, cv=folds)
+    found: Any = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-13).fit(X[50:], y[50:])
+    expected = -np.log(found.predict_proba(X[:50])[np.arange(50), y[:50]]).mean()
+    assert path.lams[-1] == 0 and abs(path.weights[0][-1][-1]).max() > 1  # all rows determine the weight
+    np.testing.assert_allclose(path.cv_loss[0, -1, 0], expected, rtol=1e-6)
+
+
+COLUMNS = {
+    "as they are": (lambda x: x, {}),
+    "far from 0": (lambda x: x + 1e4, {}),
+    "tiny units": (lambda x: x * 1e-12, {"lams": [1e-26, 0.0]}),
+    "twice": (lambda x: np.concatenate([x, x], axis=1), {"lams": [1e-2, 1e-4]}),
+    "in the order of the labels": (lambda x: x, {"order": True}),
+    "one label in 50": (lambda x: x, {"rate": -5.0}),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_many_rows_begin_at_a_sample_and_share_hessians(name, monkeypatch):
+    """The weights of all rows, and the loss of a fold, are those of scikit-learn."""
+    make, options = COLUMNS[name]
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(4000, 4))
+    y = (rng.random(4000) < 1 / (1 + np.exp(-x @ [2.0, -1.0, 0.5, 0.0] - options.get("rate", 0.0)))).astype(int)
+    if options.get("order"):
+        order = np.argsort(y, kind="stable")
+        x, y = x[order], y[order]
+    x, lams = make(x), options.get("lams", [1e-2, 1e-4])
+    samples, made = [], []
+    run, keep = _logistic.run_passes, _log_loss.Curvature
+    monkeypatch.setattr(_logistic, "run_passes", lambda *arguments: samples.append(arguments[2:]) or run(*arguments))
+    monkeypatch.setattr(_log_loss, "Curvature", lambda *arguments: made.append(1) or keep(*arguments))
+    path = solve(linear("binary_crossentropy", 1, "sigmoid", columns=x.shape[1]), y, x, lams=lams)
+    assert (8,) in samples or (4,) in samples
+    assert made
+    train, held_out = path.folds.train[0], path.folds.held_out[0]
+    for s, lam in enumerate(lams):
+        c = 1 / (4000 * lam) if lam else np.inf
+        unit = x.std(axis=0)
+        whole: Any = LogisticRegression(C=c * unit[0] ** 2, solver="newton-cholesky", tol=1e-12, max_iter=1000)
+        whole.fit((x - x.mean(axis=0)) / unit[0], y)
+        np.testing.assert_allclose(path.weights[0][s, :, 0] * unit[0], whole.coef_[0], rtol=1e-4, atol=1e-5)
+        fold = whole.fit((x[train] - x.mean(axis=0)) / unit[0], y[train])
+        share = fold.predict_proba((x[held_out] - x.mean(axis=0)) / unit[0])[np.arange(len(held_out)), y[held_out]]
+        np.testing.assert_allclose(path.cv_loss[0, s, 0], -np.log(share).mean(), rtol=1e-6)
 
 
 def logits(loss: Any, **options: Any) -> Any:

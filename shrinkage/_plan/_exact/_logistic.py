@@ -1,0 +1,111 @@
+"""The solver of log losses with an L2 penalty: from a sample to all rows, and from these to the folds."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from shrinkage._plan._exact._curvature import Curvature
+from shrinkage._plan._exact._head import Head
+from shrinkage._plan._exact._log_loss import LogLoss
+from shrinkage._plan._exact._moments import Moments, compute_set_moments
+from shrinkage._plan._exact._newton import minimise
+from shrinkage._plan._exact._passes import run_passes
+from shrinkage._plan._exact._ridge import Solution
+from shrinkage._plan._exact._rows import ExactRows
+
+_TOLERANCES = {"float32": 1e-8, "float64": 1e-10}
+"""A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square: far
+less than the precision of the weights in float32."""
+_SAMPLE_TOLERANCE = 1e-4
+_SAMPLE_ROWS = 100
+"""Rows of the sample for each coefficient: its minima are then near those of all rows."""
+_MOST_COLUMNS = 512
+_ROWS_PER_COLUMN = 20
+"""With more columns or fewer rows, Hessians take longer than the products that they save."""
+
+
+class Logistic:
+    """The minima of mean log loss plus L2 penalty.
+
+    The minima of a sample come first, then those of all rows, then those of the folds. Each begins at the minima
+    before: a convex function has one minimum, wherever the steps begin.
+
+    Args:
+        rows: The rows. Each product with a Hessian is a pass over those on disk.
+        head: The head of the model.
+    """
+
+    def __init__(self, rows: ExactRows, head: Head):
+        self._rows, self._head = rows, head
+        self._all_rows_solutions: dict[float, tuple[np.ndarray, bool]] = {}
+        self._curvature: tuple[list[float], Curvature | None] = [], None
+        self._tolerance = _TOLERANCES[head.layer.compute_dtype]
+        self._makes_hessians = has_hessians(head, rows)
+
+    def solve(self, sets: Sequence[int], lam: np.ndarray) -> list[Solution]:
+        """Return the solution of each set at strengths (f, S)."""
+        kernel, _ = self._head.factors
+        ridges = self._rows.n_train[list(sets)][:, None] * kernel * lam
+        begin, converged = self._solve_all_rows(ridges[0])  # the same in all sets
+        if list(sets) == [self._rows.n_sets - 1]:
+            return [(begin, converged)]
+        # Without a minimum, weights of all rows would tell a fold about the rows that it holds out.
+        begin = np.where(converged, begin, 0.0)
+        keys, curvature = self._curvature
+        curvature = curvature if keys == _make_keys(ridges[0]) else None
+        computations = {
+            f: minimise(self._make_loss(f, curvature), ridge, self._tolerance, begin)
+            for f, ridge in zip(sets, ridges, strict=True)
+        }
+        return run_passes(self._rows, computations)
+
+    def _solve_all_rows(self, ridge: np.ndarray) -> Solution:
+        keys = _make_keys(ridge)
+        new = [place for place, key in enumerate(keys) if key not in self._all_rows_solutions]
+        if new:
+            f, start = self._rows.n_sets - 1, self._solve_sample(ridge[new])
+            loss = self._make_loss(f)
+            computation = minimise(loss, ridge[new], self._tolerance, start, makes_hessians=self._makes_hessians)
+            ((found, converged),) = run_passes(self._rows, {f: computation})
+            self._curvature = [keys[place] for place in new], loss.curvature
+            for place, number in enumerate(new):
+                self._all_rows_solutions[keys[number]] = found[:, :, place], bool(converged[place])
+        weights, converged = zip(*(self._all_rows_solutions[key] for key in keys), strict=True)
+        return np.stack(weights, axis=2), np.array(converged)
+
+    def _solve_sample(self, ridge: np.ndarray) -> np.ndarray | None:
+        """Return about the minima of a sample of all rows, (P, k, S); None if it would not be much smaller."""
+        f, n_coefficients = self._rows.n_sets - 1, self._head.units * self._head.n_columns
+        stride = int(self._rows.n_train[f] // (_SAMPLE_ROWS * n_coefficients))
+        if stride < 4:
+            return None
+        loss = self._make_loss(f, share=1 / stride)
+        computation = minimise(loss, ridge / stride, _SAMPLE_TOLERANCE)
+        ((found, converged),) = run_passes(self._rows, {f: computation}, stride)
+        return np.where(converged, found, 0.0)
+
+    def _make_loss(self, f: int, curvature: Curvature | None = None, share: float = 1.0) -> LogLoss:
+        shift, moments = self._moments
+        loss = LogLoss(self._head, shift, moments[f].scale(share))
+        loss.curvature = curvature
+        return loss
+
+    @cached_property
+    def _moments(self) -> tuple[np.ndarray, list[Moments]]:
+        """The shift of the columns of the design, and the moments of each set with the weights in the loss."""
+        # Files of columns that differ between sets would all be on disk together.
+        get_design = self._rows.get_design if self._rows.adapts else self._rows.get_stored_design
+        shift, sums = compute_set_moments(self._rows, self._head, get_design)
+        n = len(shift) - self._head.units
+        return shift[:n], [Moments(m.weight, m.total[:n], m.gram[:n, :n]).scale(self._head.share) for m in sums]
+
+
+def has_hessians(head: Head, rows: ExactRows) -> bool:
+    """Return whether the solver computes Hessians, (k, P, P) for each strength."""
+    n, k = head.n_columns, head.units
+    return head.kind == "binary" and k * n**2 <= _MOST_COLUMNS**2 and rows.n_train[-1] >= _ROWS_PER_COLUMN * n
+
+
+def _make_keys(ridge: np.ndarray) -> list[float]:
+    return [float(f"{value:.9e}") for value in ridge]  # folds multiply and divide by their numbers of rows
