@@ -99,7 +99,7 @@ class LogLoss:
             found = self._compute_probabilities(design, raw)
             some = found[::_SAMPLE_STRIDE]
             curvature = (some * (1 - some) * weight[::_SAMPLE_STRIDE]).sum(axis=(0, 1))
-            if part.stays and len(places) == self._raw_coefficients.shape[2]:
+            if part.stays and len(places) == self._raw_coefficients.shape[-1]:
                 part.probabilities = found
             elif (kept := part.probabilities) is not None:
                 kept[:, :, places] = found
