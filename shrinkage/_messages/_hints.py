@@ -25,7 +25,7 @@ def give_hints(
     Example:
         >>> give_hints({"lambda_": "Say lam={value}."})(lambda lam: lam)(lambda_=0.1)
         Traceback (most recent call last):
-        TypeError: <lambda>() has no argument `lambda_`. Say lam=0.1.
+        TypeError: Keywords of <lambda>() must be names of its arguments. Received: `lambda_`. Say lam=0.1.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -59,17 +59,22 @@ def _describe_misfit(
     unknown = [key for key in kwargs if key not in signature.parameters]
     if unknown:
         words = [_describe_unknown(key, kwargs[key], signature, hints) for key in unknown]
-        return f"{name}() has no argument " + " It has no argument ".join(words)
+        return f"Keywords of {name}() must be names of its arguments. Received: " + " Received: ".join(words)
     by_place = [key for key, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(args) > len(by_place):
-        names_text = ", ".join(key for key in by_place if key != "self") or "nothing"
+        names = [key for key in by_place if key != "self"]
+        most = f"at most {len(names)} argument{'s' * (len(names) != 1)}" if names else "no arguments"
+        names_text = f" ({', '.join(names)})" if names else ""
+        given = len(args) - len(by_place) + len(names)
         hint = hints.get("", "Give the rest by name.").format(value=_format_value(args[len(by_place)]))
-        return f"{name}() takes {names_text} by position. {hint}"
+        return f"{name}() must be called with {most} by position{names_text}. Received: {given}. {hint}"
     arguments = {**dict(zip(by_place, args, strict=False)), **kwargs}
     absent = [k for k, p in signature.parameters.items() if k not in arguments and p.default is p.empty]
     if absent:
-        needed = " and ".join(f"`{key}`" for key in absent)
-        return f"{name}() needs {needed}. {describe_missing(absent[0]) if describe_missing else ''}".rstrip()
+        *others, last = [f"`{key}`" for key in absent]
+        needed, them = (f"{', '.join(others)} and {last}", "them") if others else (last, "it")
+        hint = describe_missing(absent[0]) if describe_missing else ""
+        return f"{needed} must be given. Received: a call of {name}() without {them}. {hint}".rstrip()
     return f"{name}(): {error}"
 
 
@@ -84,7 +89,7 @@ def _describe_unknown(key: str, value: Any, signature: inspect.Signature, hints:
     near = difflib.get_close_matches(key.replace("_", "").lower(), folded, n=1, cutoff=0.7)
     if near:
         return f"`{key}`. Do you mean `{folded[near[0]]}`?"
-    return f"`{key}`. It has {', '.join(names) or 'none'}."
+    return f"`{key}`. The arguments are {', '.join(names)}." if names else f"`{key}`. It has no arguments."
 
 
 def _format_value(value: Any) -> str:

@@ -83,6 +83,8 @@ PYTHON = Vocabulary(
         "nested": "`nested=True`",
         "tensorboard": "`tensorboard`",
         "cluster": "`cluster`",
+        "model": "`model`",
+        "run": "`run`",
         "no_cluster": "None",
         "or_scale_inputs": ", or scale the inputs",
         "or_smaller_lams": ", or give smaller `lams`",
@@ -103,7 +105,8 @@ PYTHON = Vocabulary(
             "of y"
         ),
         "constant_target": (
-            "`y` must vary within every fold's training rows to be standardised. Received: a constant."
+            "`y` must vary within every fold's training rows to be standardised. Received: a constant. Leave "
+            "`standardize_target` out, or give other folds."
         ),
     }
 )

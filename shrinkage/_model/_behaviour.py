@@ -13,6 +13,7 @@ from shrinkage._data._data import take
 from shrinkage._host._layers import list_sublayers
 from shrinkage._host._origin import is_from_keras
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._messages._note import Note
 from shrinkage._model._template import Template
 from shrinkage._weights._kinds import is_of_keras
 
@@ -154,9 +155,12 @@ def _call(model: keras.Model, values: Sequence[np.ndarray], rows: Any, *, traini
         outputs = model(rows, training=training)
     if set(scope.state_mapping) - set(map(id, model.variables)):
         raise ValueError(
-            f"A call of `model` ({model.name}) changes a variable that does not belong to the model: every step would "
-            f"see the same value. A common cause is keras.random without `seed`. Store a seed generator in the layer, "
-            f"self.seed_generator = keras.random.SeedGenerator(), and draw with seed=self.seed_generator."
+            Note(
+                f"$model ({model.name}) must change no variables but those of the model. Received: a call that changes "
+                f"another variable, so that every step would see the same value. A common cause is keras.random "
+                f"without `seed`. Store a seed generator in the layer, self.seed_generator = "
+                f"keras.random.SeedGenerator(), and draw with seed=self.seed_generator."
+            )
         )
     after = [scope.get_current_value(variable) for variable in model.variables]
     new = [None if a is b else _to_float64(a) for a, b in zip(after, before, strict=True)]
@@ -253,11 +257,13 @@ def _check_copy(template: Template, source_call: Call, copy_call: Call, precisio
     fix = (
         "draw the value from a fixed seed inside the function"
         if template.is_function
-        else "return the value from `get_config`; or give a function that builds the same model at each call, with all "
+        else "return the value from `get_config`, or give a function that builds the same model at each call, with all "
         "random numbers from a fixed seed: shrinkage.fit(lambda: make_model(), ...)"
     )
     raise ValueError(
-        f"`model` must predict the same as {other} with the same weights, because copies are trained. Received: "
-        f"predictions or states that differ by {difference:.2g} of the largest. The model uses a value that is not a "
-        f"weight{classes}. Store the value in a weight, self.add_weight(..., trainable=False); or {fix}."
+        Note(
+            f"$model must predict the same as {other} with the same weights, because copies are trained. Received: "
+            f"predictions or states that differ by {difference:.2g} of the largest. The model uses a value that is not "
+            f"a weight{classes}. Store the value in a weight, self.add_weight(..., trainable=False), or {fix}."
+        )
     )

@@ -41,7 +41,10 @@ def resolve_loss(loss: keras.losses.Loss) -> keras.losses.Loss:
     """
     instance = _unwrap(loss)
     if type(instance).__call__ is not keras.losses.Loss.__call__:
-        raise ValueError(f"`loss` of class {type(instance).__name__} overrides `__call__`. Override `call` instead.")
+        raise ValueError(
+            f"`loss` must be of a class that does not override `__call__`. Received: {type(instance).__name__}. "
+            f"Override `call` instead."
+        )
     if getattr(instance, "ignore_class", None) is not None:
         raise ValueError(
             f"`loss` must count every row. Received: ignore_class={instance.ignore_class}. Drop the rows of that class."

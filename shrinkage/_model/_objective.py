@@ -11,6 +11,7 @@ from keras import ops, tree
 from shrinkage._data._data import WeightedTargets
 from shrinkage._host._compiled import CompileLoss, get_loss, list_flat_losses
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._messages._note import quote
 from shrinkage._model._losses import (
     check_compilable,
     compute_batch_losses,
@@ -133,7 +134,10 @@ def make_objective(
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: Keras does not check the arguments
-        raise ValueError(f"`loss` or `loss_weights` does not fit the model's outputs. Keras says: {error}") from error
+        raise ValueError(
+            f"`loss` and `loss_weights` must fit the outputs of the model. Received: loss={quote(loss)}, "
+            f"loss_weights={quote(loss_weights)}. Change them in model.compile. Keras says: {error}"
+        ) from error
     places = tree.pack_sequence_as(predictions, list(range(len(outputs))))
     terms = []
     for path, compiled_loss, weight in list_flat_losses(compiled):
@@ -187,9 +191,9 @@ def _mixes(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> b
         raise
     except Exception as error:
         raise ValueError(
-            f"`loss` ({get_loss_name(loss)}) failed on the first rows: {error}. Received: targets of shape {y.shape} "
-            "for "
-            f"an output of shape {predictions.shape}."
+            f"`loss` ({get_loss_name(loss)}) must accept the targets and the output. Received: targets of shape "
+            f"{y.shape} for an output of shape {predictions.shape}, where it failed on the first rows ({error}). "
+            f"Change the loss, or the shape of the targets."
         ) from error
     if tuple(value.shape) != ():
         raise ValueError(f"`loss` ({get_loss_name(loss)}) must return a scalar. Received: shape {tuple(value.shape)}.")

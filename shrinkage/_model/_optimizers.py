@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from shrinkage._host._optimizers import get_rate
+from shrinkage._messages._note import Note
 from shrinkage._penalties._steps import check_proximal
 
 ELEMENTWISE_OPTIMIZERS = (
@@ -29,10 +30,12 @@ def check_cohort_optimizer(optimizer: Any, is_proximal: bool) -> None:
     names = [each for each in (*ELEMENTWISE_OPTIMIZERS, *PER_MEMBER_OPTIMIZERS) if hasattr(keras.optimizers, each)]
     if type(optimizer) not in [getattr(keras.optimizers, each) for each in names]:
         raise ValueError(
-            f"`model` must be compiled with one of {', '.join(names)}, whose steps are known to be right for each "
-            f"member. Received: optimizer {name}. To train one strength with {name}, penalise the model in place:\n"
-            f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
-            f"    model.fit(x, y, epochs=20)"
+            Note(
+                f"$model must be compiled with one of {', '.join(names)}, whose steps are known to be right for each "
+                f"member. Received: optimizer {name}. To train one strength with {name}, penalise the model in place:\n"
+                f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
+                f"    model.fit(x, y, epochs=20)"
+            )
         )
     rate = get_rate(optimizer)
     if callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
@@ -44,10 +47,12 @@ def check_cohort_optimizer(optimizer: Any, is_proximal: bool) -> None:
     for option in ("weight_decay", "adam_weight_decay"):
         if getattr(optimizer, option, None):
             raise ValueError(
-                f"The optimizer already decays the weights ({option}={getattr(optimizer, option)}), beside the "
-                f"penalty. Compile the model with keras.optimizers.{_suggest_without_decay(name)}. For a path of "
-                "weight decays "
-                f"say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
+                Note(
+                    f"$model must be compiled without weight decay, which would act beside the penalty. Received: "
+                    f"{name} with {option}={getattr(optimizer, option)}. Compile the model with keras.optimizers."
+                    f"{_suggest_without_decay(name)}. For a path of weight decays say penalty=shrinkage.L2(), "
+                    f"how=shrinkage.Decoupled()."
+                )
             )
     if is_proximal:
         check_proximal(optimizer)

@@ -14,6 +14,7 @@ from shrinkage._host._compiled import CompileMetrics, get_compile_loss_weights, 
 from shrinkage._host._layers import list_sublayers
 from shrinkage._host._optimizers import get_rate
 from shrinkage._host._random import keep_random_state
+from shrinkage._messages._note import Note
 from shrinkage._model._clone import clone, list_variable_shapes
 from shrinkage._model._lookups import make_front_model, make_rest_model
 from shrinkage._model._objective import Objective, get_compiled_loss_name, make_objective, takes_logits
@@ -62,8 +63,11 @@ class Template:
             copied.assign(original)  # `set_weights` would leave out the states of random layers
             if original.constraint is not None and copied.constraint is None:
                 raise ValueError(
-                    f"`model` has a constraint on {original.path} that is not in the configuration of the layer. Give "
-                    f"the constraint to the layer, as in keras.layers.Dense(..., kernel_constraint=constraint)."
+                    Note(
+                        f"$model must have its constraints in the configurations of the layers, from which copies are "
+                        f"made. Received: a constraint on {original.path} that is not in the configuration. Give it to "
+                        f"the layer, as in keras.layers.Dense(..., kernel_constraint=constraint)."
+                    )
                 )
         _finalize(self.network)
 
@@ -250,8 +254,8 @@ class Template:
             pass
         except TypeError as error:
             raise TypeError(
-                f"`model` is a function and is called without arguments. Received: a function with required arguments "
-                f"({error}). Say lambda: function(...) with the arguments."
+                f"`model` must be a function that can be called without arguments. Received: a function with required "
+                f"arguments ({error}). Say lambda: function(...) with the arguments."
             ) from error
         with keep_random_state():
             model = build()
@@ -277,8 +281,11 @@ class Template:
                 return clone(self._source)
         except ValueError as error:
             raise ValueError(
-                f"`model` of class {type(self._source).__name__} cannot be cloned ({error}). Give a function that "
-                f"builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
+                Note(
+                    f"$model must be of a class that can be cloned. Received: {type(self._source).__name__} ({error}). "
+                    f"Give a function that builds, compiles and returns the model: "
+                    f"shrinkage.fit(lambda: make_model(), ...)."
+                )
             ) from error
 
 
@@ -297,27 +304,39 @@ def get_optimizer_config(optimizer: Any) -> dict[str, Any]:
 
 def _check_model(model: keras.Model) -> None:
     """Refuse a model that is not ready for training, or not supported."""
-    name = f"`model` ({model.name})"
+    name = f"$model ({model.name})"
     if not model.built:
         is_sequential = isinstance(model, keras.Sequential)
         fix = "Add keras.Input(shape) as the first layer" if is_sequential else "Call the model on a row"
-        raise ValueError(f"{name} must be built, so that it has weights. {fix}.")
+        raise ValueError(
+            Note(f"{name} must be built, so that it has weights. Received: a model that is not built. {fix}.")
+        )
     overridden = [
         step for step in ("train_step", "compute_loss") if getattr(type(model), step) is not getattr(keras.Model, step)
     ]
     if overridden:
         raise ValueError(
-            f"{name} overrides `{overridden[0]}`, which is not called when members are trained together: members "
-            f"minimise the compiled `loss`. To train a single strength with it, penalise the model in place:\n"
-            f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
-            f"    model.fit(x, y, epochs=20)"
+            Note(
+                f"{name} must not override `{overridden[0]}`, which is not called when members are trained together: "
+                f"members minimise the compiled `loss`. Received: class {type(model).__name__}, which overrides it. To "
+                f"train a single strength with it, penalise the model in place:\n"
+                f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
+                f"    model.fit(x, y, epochs=20)"
+            )
         )
     if not model.compiled or model.loss is None or model.optimizer is None:
-        raise ValueError(f"{name} must be compiled with a loss and an optimizer. Call model.compile(optimizer, loss).")
+        lacking = "without a loss" if model.compiled and model.loss is None else "without an optimizer"
+        found = lacking if model.compiled else "that is not compiled"
+        text = f"{name} must be compiled with a loss and an optimizer. Received: a model {found}."
+        raise ValueError(Note(f"{text} Call model.compile(optimizer, loss)."))
     if not model.trainable_variables:
-        raise ValueError(f"{name} must have trainable weights. Received: none; set layer.trainable = True on some.")
+        raise ValueError(
+            Note(f"{name} must have trainable weights. Received: none. Set layer.trainable = True on some layers.")
+        )
     if model.run_eagerly:
-        raise ValueError(f"{name} is compiled with run_eagerly=True, which is not supported: compile without it.")
+        raise ValueError(
+            Note(f"{name} must be compiled with run_eagerly=False. Received: run_eagerly=True. Compile without it.")
+        )
     _check_layers(model, name)
 
 
@@ -344,12 +363,16 @@ def _check_layers(model: keras.Model, name: str) -> None:
         policy = layer.dtype_policy
         if layer.variables and (policy.variable_dtype, policy.compute_dtype) not in _PRECISIONS:
             raise ValueError(
-                f"{name} has layer {layer.name} in {policy.name}, which is not supported: weights in half precision "
-                f"lose small steps, and mixed_float16 needs a loss scale that all members would share. Build the layer "
-                f"with dtype='mixed_bfloat16' or 'float32'."
+                Note(
+                    f"{name} must have layers in float32, mixed_bfloat16 or float64: weights in half precision lose "
+                    f"small steps, and mixed_float16 needs a loss scale that all members would share. Received: layer "
+                    f"{layer.name} in {policy.name}. Build the layer with dtype='mixed_bfloat16' or 'float32'."
+                )
             )
         if getattr(layer, "stateful", False):
-            raise ValueError(f"{name} has the stateful layer {layer.name}, which is not supported: use stateful=False.")
+            raise ValueError(
+                Note(f"{name} must have no stateful layer. Received: {layer.name}. Build it with stateful=False.")
+            )
 
 
 def _may_be_initial(value: np.ndarray, a: np.ndarray, b: np.ndarray) -> bool:

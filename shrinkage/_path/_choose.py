@@ -102,16 +102,17 @@ def _compute_values(fold: HeldOut, name: str, values: Values) -> Array:
             found = np.asarray(values(fold), float)
     except (ValueError, TypeError, AttributeError) as error:
         # An attribute is missing of the stand-in for an estimator, which nobody but this module knows.
-        reason = "it needs scores of classes" if isinstance(error, AttributeError) else error
+        reason = "it needs scores of classes" if isinstance(error, AttributeError) else str(error).rstrip(".")
         raise ValueError(
-            f"`metric` {name!r} cannot be computed for the held-out rows of fold {fold.number + 1}, where the model "
-            f"predicts {_PREDICTIONS[fold.kind]}: {reason}"
+            f"`metric` must be computable for the held-out rows of every fold. Received: {name!r}, which cannot be "
+            f"computed for fold {fold.number + 1}, where the model predicts {_PREDICTIONS[fold.kind]} ({reason}). "
+            f"Choose another metric."
         ) from error
     if not np.isfinite(found[fold.usable]).all():
-        few = " It holds out rows of one class." if fold.has_one_class else ""
+        few = ", which holds out rows of one class" if fold.has_one_class else ""
         raise ValueError(
-            f"`metric` {name!r} is not defined for the held-out rows of fold {fold.number + 1}.{few} Choose another "
-            f"metric, or other folds."
+            f"`metric` must be defined for the held-out rows of every fold. Received: {name!r}, which is not defined "
+            f"for fold {fold.number + 1}{few}. Choose another metric, or other folds."
         )
     return found
 
@@ -146,8 +147,8 @@ def _resolve_metric(curve: Curve, template: Template, metric: Any) -> tuple[str,
     smaller, larger = name.endswith(("_error", "_loss", "_deviance")), hasattr(of_sklearn, name)
     if not (smaller or larger):
         raise ValueError(
-            f"`metric` must say whether larger values are better: pass "
-            f"sklearn.metrics.make_scorer({name}, greater_is_better=...). Received: the function {name}."
+            f"`metric` must say whether larger values are better. Received: the function {name}. Pass "
+            f"sklearn.metrics.make_scorer({name}, greater_is_better=...)."
         )
     response = "predict_proba" if name in _PROBABILITY_METRICS else "predict"
     scorer = of_sklearn.make_scorer(metric, response_method=response)
@@ -213,7 +214,7 @@ def _get_sign(fold: HeldOut, template: Template, metric: str) -> int:
     direction = running.directions.get(metric)
     if direction is None:
         raise ValueError(
-            f"`metric` must say whether larger values are better, which Keras does not know of {metric!r}: pass "
-            f"sklearn.metrics.make_scorer(function, greater_is_better=...)."
+            f"`metric` must be a compiled metric of which Keras knows whether larger values are better. Received: "
+            f"{metric!r}. Pass sklearn.metrics.make_scorer(function, greater_is_better=...)."
         )
     return 1 if direction == "up" else -1

@@ -163,8 +163,8 @@ class Curve:
         if self.budget is not None:
             other = name.replace("index", "lam")
             raise ValueError(
-                f"`{name}` and `{other}` are choices from a grid in cross-validation, and this path is of a search "
-                f"within a budget: use `index` and `lam`, and `path.model()`."
+                f"`{name}` and `{other}` need a path of a grid in cross-validation. Received: a path of a search "
+                f"within a budget. Use `index` and `lam`, and `path.model()`."
             )
 
     @property

@@ -120,9 +120,11 @@ def read_saved_path(folder: Any, template: Any = None) -> dict[str, Any]:
         raise
     except Exception as error:  # any class: values of the wrong type fail anywhere
         if problem := _describe_custom_code(error):
-            raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
+            text = f"'{folder}' must be a folder with a model that Keras can read. Received: a model with {problem}"
+            raise ValueError(text) from error
         raise ValueError(
-            f"The saved path in '{folder}' is damaged ({error}). Restore the folder, or fit again."
+            f"'{folder}' must be a folder with an intact path. Received: a damaged path ({error}). Restore the folder, "
+            f"or fit again."
         ) from error
 
 
@@ -158,12 +160,12 @@ def _describe_custom_code(error: Exception) -> str:
         )
     if is_lambda_refused(error) or is_lambda_lost(error):
         return (
-            "a Python lambda, and Keras loads no code from files. Write it as a layer or function with a name, "
+            "a Python lambda, which Keras does not load from a file. Write it as a layer or function with a name, "
             "registered by @keras.saving.register_keras_serializable(), and fit again."
         )
     if name := find_uncreated_class(error):
         return (
-            f"the class {name}, which Keras cannot create from its configuration: let get_config() return exactly the "
+            f"the class {name}, which Keras cannot create from its configuration. Let get_config() return exactly the "
             f"arguments of __init__ (or define from_config() for the configuration), and fit and save again."
         )
     return ""
@@ -220,12 +222,14 @@ def _read_record(folder: File) -> dict[str, Any]:
         schema = int(record["schema"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"'{folder}' is not a folder that `Path.save` wrote: its {_JSON} cannot be read ({error})."
+            f"'{folder}' must be a folder that `Path.save` wrote. Received: a folder whose {_JSON} cannot be read "
+            f"({error}). Give another folder."
         ) from error
     if schema != SCHEMA:
         raise ValueError(
-            f"'{folder}' was written by shrinkage {record.get('shrinkage')} in schema {schema}; this version "
-            f"({__version__}) reads schema {SCHEMA}. Use the version that wrote it, or fit again."
+            f"'{folder}' must be a folder with a path in schema {SCHEMA}, which this version ({__version__}) reads. "
+            f"Received: a path in schema {schema}, written by shrinkage {record.get('shrinkage')}. Use the version "
+            f"that wrote it, or fit again."
         )
     return record
 

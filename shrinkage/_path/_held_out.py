@@ -99,9 +99,14 @@ def collect_held_out_rows(curve: Curve, template: Template) -> list[HeldOut]:
         ValueError: if the path has no targets or several outputs, or if no row of a fold is known.
     """
     if curve.targets is None:
-        raise ValueError("`metric` needs `path.targets`, which a path of an earlier version does not have: fit again.")
+        raise ValueError(
+            "`metric` needs `path.targets`. Received: a path of an earlier version, without them. Fit again."
+        )
     if not isinstance(curve.predictions, np.ndarray) or not isinstance(curve.targets, np.ndarray):
-        raise ValueError("`metric` must be of a model with one output: use `path.predictions` and `path.targets`.")
+        raise ValueError(
+            f"`metric` needs a path of a model with one output. Received: a path with a "
+            f"{type(curve.predictions).__name__} of outputs. Use `path.predictions` and `path.targets`."
+        )
     kind, predictions = _get_kind_and_predictions(curve, template)
     folds = curve.folds.held_out[: curve.folds.per_repeat] if curve.folds.per_repeat > 1 else curve.folds.held_out
     inside = folds.contain(curve.held_out_rows)
@@ -110,8 +115,8 @@ def collect_held_out_rows(curve: Curve, template: Template) -> list[HeldOut]:
     for number, rows in enumerate(inside):
         if not rows.any():
             raise ValueError(
-                f"`metric` needs rows of every fold: the sample of held-out rows has none of fold {number + 1}. "
-                f"Choose by the loss, the default, which is of all rows."
+                f"`metric` needs held-out rows of every fold. Received: a sample of held-out rows, which has none of "
+                f"fold {number + 1}. Choose by the loss, the default, which is of all rows."
             )
         weight = None if curve.row_weight is None else curve.row_weight[rows]
         parts.append(HeldOut(number, curve.targets[rows], predictions[rows], weight, is_usable, kind))

@@ -150,15 +150,16 @@ class Path(Curve):
         if status is Status.SKIPPED:
             choose_strengths(self.candidates, self.se)  # raises NothingToChoose
         if status is Status.NOT_TRAINED:
-            grid = "models='all'" if self.budget is None else "no `budget`"
+            grid = "with models='all'" if self.budget is None else "without `budget`"
             call = format_attach_call(self, self.lams[index], self.plan)
             before = f"{call} and then " if self.lams[index] else ""
             raise ValueError(
-                f"No model was trained on all rows at {strength}, which is not a choice. Call fit with {grid}; or call "
-                f"{before}model.fit for {self.epochs[index]} epochs."
+                f"`lam` must be a strength whose model was trained on all rows. Received: {strength}, which was not "
+                f"chosen. Call fit {grid}, or call {before}model.fit for {self.epochs[index]} epochs."
             )
         if status is not Status.OK:
-            raise ValueError(f"The model trained on all rows at {strength} {status.value}: choose another.")
+            text = f"`lam` must be a strength whose model on all rows is finished. Received: {strength}, whose model"
+            raise ValueError(f"{text} {status.value}. Choose another strength.")
         place = int(np.count_nonzero(self.has_model[:index]))
         return self.template.make_model([weight[place] for weight in self.weights])
 

@@ -110,7 +110,8 @@ def check_how(penalty: Penalty, how: Any) -> How:
         )
     if isinstance(how, Decoupled) and not penalty.can_decay:
         raise ValueError(
-            f"`how`: Decoupled() is weight decay, a form of L2 alone. Received: {penalty!r}, for which it gives no "
-            f"exact zeros. Say how=shrinkage.Proximal(), which does."
+            f"`how` must be shrinkage.Coupled() or shrinkage.Proximal() for {penalty!r}. Received: {how!r}, which is "
+            f"weight decay, a form of L2 alone, and gives no exact zeros. Say how=shrinkage.Proximal(), which gives "
+            f"them."
         )
     return how

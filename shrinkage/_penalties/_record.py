@@ -37,8 +37,8 @@ def penalty_from_record(record: dict[str, Any], **changes: Any) -> Any:
     """
     if record["name"] not in _CLASSES:
         raise ValueError(
-            f"The file has a penalty that this version of shrinkage does not know: {record['name']!r}. Install the "
-            f"version that wrote it."
+            f"The file must have a penalty that this version of shrinkage knows. Received: {record['name']!r}. Install "
+            f"the version that wrote it."
         )
     values = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items() if name != "name"}
     return _CLASSES[record["name"]](**values | changes)

@@ -43,8 +43,9 @@ def check_proximal(optimizer: Any) -> None:
         )
     if optimizer.use_ema:
         raise ValueError(
-            f"Proximal() gives exact zeros, and an average over steps has none. Received: use_ema=True. Compile the "
-            f"model with keras.optimizers.{name}(...) without it, or use how=shrinkage.Coupled()."
+            f"Proximal() needs an optimizer without use_ema, as an average over steps has no exact zeros. Received: "
+            f"use_ema=True. Compile the model with keras.optimizers.{name}(...) without it, or use "
+            f"how=shrinkage.Coupled()."
         )
 
 

@@ -62,7 +62,8 @@ def _make_weight_penalty(penalty: GroupLasso, weight: Any) -> GroupLasso:
         groups = {"units": weight.per_unit, "inputs": weight.per_input}[groups]
     elif min(groups, default=0) < -len(weight.shape):
         raise ValueError(
-            f"`groups`={groups} spans axes that {weight.path} of shape {weight.shape} does not have. Say by `on` which "
-            f'weights are penalised, or give groups="units" or "inputs".'
+            f"`groups` must be axes of each penalised weight. Received: {groups}, which {weight.path} of shape "
+            f"{weight.shape} does not have. Say by `on` which weights are penalised, or give "
+            'groups="units" or "inputs".'
         )
     return GroupLasso(groups)

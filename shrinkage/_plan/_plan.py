@@ -187,11 +187,11 @@ def check_user_plan(plan: Any) -> dict[str, Any]:
         if name not in _KINDS:
             close_names = get_close_matches(str(name), _KINDS, n=1)
             suggestion = f" Did you mean {close_names[0]!r}?" if close_names else ""
-            raise ValueError(f"`plan` may fix {', '.join(_KINDS)}. Received: {name!r}.{suggestion}")
+            raise ValueError(f"`plan` must fix nothing but {', '.join(_KINDS)}. Received: {name!r}.{suggestion}")
         is_valid = isinstance(value, bool) if _KINDS[name] is bool else type(value) is int and value >= 1
         if not is_valid:
             expected = "True or False" if _KINDS[name] is bool else "a whole number of at least 1"
-            raise ValueError(f"`plan`: {name} must be {expected}. Received: {value!r}.")
+            raise ValueError(f"`plan[{name!r}]` must be {expected}. Received: {value!r}.")
     return {name: plan[name] for name in _KINDS if name in plan}
 
 
@@ -218,8 +218,8 @@ def select_allowed_ways(candidates: list[Way], user_plan: Mapping[str, Any]) -> 
         return left or candidates
     if user_plan.get("rules") and not any(way.rules for way in candidates):
         raise ValueError(
-            "`plan`: rules=True is not possible for this model: it has no rules, or only slow rules, or the rules do "
-            "not agree with the model. Leave `rules` out."
+            "`plan` must not fix rules=True for this model, which has no rules, only slow rules, or rules that do not "
+            "agree with it. Received: rules=True. Leave `rules` out."
         )
     return [
         replace(

@@ -32,9 +32,10 @@ def make_log_folder(tensorboard: Any) -> Path:
                 (folder / f"{name}{end}").mkdir()
                 return folder / f"{name}{end}"
     except OSError as error:
-        text = f"must be a folder that can be written. Received: '{folder}' ({error.strerror}). Give another."
-        raise ValueError(Note(f"$tensorboard {text}")) from error
-    raise ValueError(Note(f"$tensorboard must be a folder with room for a run. Received: '{folder}'."))
+        text = f"must be a folder that can be written. Received: '{folder}' ({error.strerror})."
+        raise ValueError(Note(f"$tensorboard {text} Give another folder.")) from error
+    text = f"must be a folder with room for a run. Received: '{folder}'."
+    raise ValueError(Note(f"$tensorboard {text} Give another folder."))
 
 
 class TensorBoard:

@@ -9,6 +9,7 @@ from shrinkage._host._errors import describe_keras_error
 from shrinkage._host._graphs import get_graph
 from shrinkage._host._layers import get_build_shapes, list_sublayers
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._messages._note import Note
 
 _UNKNOWN_SIZE = 32  # stands for an input dimension of size None
 
@@ -55,9 +56,11 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
         raise
     except Exception as error:  # of any class: a layer may be custom code
         raise ValueError(
-            f"Model {model.name!r} has layers that create weights at the first call ({', '.join(unbuilt)}), and the "
-            f"model cannot be called on a row of zeros: {describe_keras_error(error)} Call the model once on rows of "
-            "your data."
+            Note(
+                f"$model ({model.name}) must accept a row of zeros, because it has layers that create weights at the "
+                f"first call ({', '.join(unbuilt)}). Received: a model that fails there: {describe_keras_error(error)} "
+                f"Call the model once on rows of your data."
+            )
         ) from error
 
 

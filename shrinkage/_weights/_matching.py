@@ -45,7 +45,10 @@ def resolve_selector(
             raise ValueError(_describe_no_match(model, selector, pairs))
         twice = [v.path for (_, v), new, old in zip(pairs, matched, found, strict=True) if new and old is not None]
         if strict and twice:
-            raise ValueError(f"on= selects weights twice: {', '.join(twice)}. Keys of a dictionary must not overlap.")
+            raise ValueError(
+                f"on= must be a dictionary whose keys do not overlap. Received: keys that select weights twice "
+                f"({', '.join(twice)}). Leave each weight to one key."
+            )
         for i, (layer, variable) in enumerate(pairs):
             if matched[i] and found[i] is None:
                 suffix = f", factor {factor:g}" if factor != 1 else ""
@@ -91,7 +94,7 @@ def _match(model: keras.Model, selector: Any, pairs: Sequence[tuple[keras.Layer,
         ]
     if hasattr(selector, "dtype") and hasattr(selector, "shape"):
         raise TypeError(
-            f"on= takes a variable of the model, such as on=layer.kernel, not an array or a tensor. Received: "
+            f"on= must be a variable of the model, such as on=layer.kernel, not an array or a tensor. Received: "
             f"{type(selector).__name__} of shape {tuple(selector.shape)}."
         )
     if isinstance(selector, Iterable) and not isinstance(selector, (bytes, type)):
@@ -112,8 +115,8 @@ def _check_signature(selector: Callable[..., Any]) -> None:
         inspect.signature(selector).bind(None, None)
     except TypeError as error:
         raise TypeError(
-            f"on= takes a function of two arguments, (layer, variable), such as lambda layer, variable: layer.name == "
-            f"'base'. Received: {format_selector(selector)}{inspect.signature(selector)}."
+            f"on= must be a function of two arguments, (layer, variable), such as lambda layer, variable: layer.name "
+            f"== 'base'. Received: {format_selector(selector)}{inspect.signature(selector)}."
         ) from error
     except ValueError:
         pass  # a built-in function without a signature
@@ -128,7 +131,7 @@ def _match_word(model: keras.Model, word: str, pairs: Sequence[tuple[keras.Layer
     if any(sign in word for sign in "*?[/"):
         return [fnmatchcase(variable.path, word) for _, variable in pairs]
     hint = _suggest_name(model, word)
-    raise ValueError(f'on="{word}" is no kind of weight.{hint} It must be {_FORMS}; the kinds are {", ".join(KINDS)}.')
+    raise ValueError(f'on= must be {_FORMS}. Received: "{word}".{hint} The kinds are {", ".join(KINDS)}.')
 
 
 def _suggest_name(model: keras.Model, word: str) -> str:
@@ -160,9 +163,9 @@ def _describe_no_match(model: keras.Model, selector: Any, pairs: Sequence[tuple[
     paths = [variable.path for _, variable in pairs]
     trainable = "trainable " if all(variable.trainable for _, variable in pairs) else ""
     return (
-        f"on={format_selector(selector)} matches none of the {len(paths)} {trainable}weights of model {model.name!r}: "
-        f'{", ".join(paths)}.{_suggest_pattern(selector, paths)} Give on="all", or a function of (layer, variable) '
-        "that returns True for the weights to penalise."
+        f"on= must match weights of model {model.name!r}. Received: {format_selector(selector)}, which matches none of "
+        f"the {len(paths)} {trainable}weights: {', '.join(paths)}.{_suggest_pattern(selector, paths)} "
+        'Give on="all", or a function of (layer, variable) that returns True for the weights to penalise.'
     )
 
 

@@ -39,10 +39,12 @@ def check_no_regularizers(model: keras.Model, mask: Iterable[bool]) -> None:
     ) == 1 and _has_only_known_regularizers(model):
         conversion = (
             'To train the path of this regularizer, with the present strength marked on the path, say penalty="model". '
+            "Otherwise "
         )
+    remove = "remove" if conversion else "Remove"
     raise ValueError(
-        f"`model` already carries a penalty on weights that `penalty` selects:\n{_format_layers(model)}\n"
-        f"{conversion}To remove it:\n{_format_removal(model)}"
+        f"`model` must have no regularizers on weights that `penalty` selects. Received:\n{_format_layers(model)}\n"
+        f"{conversion}{remove} the regularizers:\n{_format_removal(model)}"
     )
 
 
@@ -58,14 +60,14 @@ def convert_regularizers(model: keras.Model) -> tuple[Penalty, float, list[Any]]
     found = list_regularized_variables(model)
     if not found:
         raise ValueError(
-            '`penalty`: "model" takes over the regularizers of a model, and no trainable weight of this model has a '
-            "regularizer (Keras ignores a regularizer that is set after the layer was built: see "
-            "shrinkage.doctor(model)). Say penalty=shrinkage.L2()."
+            'penalty="model" needs a model with a regularizer on a trainable weight. Received: a model without one '
+            "(Keras ignores a regularizer that is set after the layer was built: see shrinkage.doctor(model)). Say "
+            "penalty=shrinkage.L2()."
         )
     strengths, *others = {get_keras_strengths(variable.regularizer) for variable in found}
     if strengths is None or others:
         raise ValueError(
-            f'`penalty`: "model" needs the same Keras regularizer, L1, L2 or L1L2, on all regularized weights. '
+            f'penalty="model" needs the same Keras regularizer, L1, L2 or L1L2, on all regularized weights. '
             f"Received:\n{_format_layers(model)}\nRemove the regularizers, and give a penalty. Different strengths are "
             f"factors, as in on={{keras.layers.Dense: 1, keras.layers.Conv2D: 0.1}}:\n{_format_removal(model)}"
         )

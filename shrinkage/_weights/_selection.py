@@ -187,7 +187,10 @@ def select(model: keras.Model, on: Selector = "kernels") -> Selection:
     """
     _check_built(model)
     if not model.trainable_variables:
-        raise ValueError(f"Model {model.name!r} has no trainable weights to penalise. Set trainable=True on a layer.")
+        raise ValueError(
+            f"`model` ({model.name}) must have trainable weights to penalise. Received: none. Set trainable=True on a "
+            f"layer."
+        )
     return _select(model, on, model.trainable_variables)
 
 
@@ -215,7 +218,8 @@ def select_frozen_too(model: keras.Model, on: Selector = "kernels", *, strict: b
     variables = [variable for variable in model.weights if id(variable) in owners]
     if strict and not variables:
         raise ValueError(
-            f"Model {model.name!r} has no weights that can be trained. Add a layer that has some, such as Dense."
+            f"`model` ({model.name}) must have weights that can be trained. Received: none. Add a layer that has some, "
+            f"such as Dense."
         )
     return dict(zip(map(id, variables), _select(model, on, variables, strict).weights, strict=True))
 
@@ -252,8 +256,8 @@ def check_model(model: Any) -> None:
 def _check_built(model: keras.Model) -> None:
     if not model.built:
         raise ValueError(
-            f"Model {model.name!r} is not built, so it has no weights yet. Start it with keras.Input(shape), "
-            "or call model.build((None, number_of_features)), or call the model once on some rows."
+            f"`model` ({model.name}) must be built, so that it has weights. Received: a model that is not built. Start "
+            f"it with keras.Input(shape), call model.build((None, number_of_features)), or call it once on some rows."
         )
     create_weights(model)
 

@@ -27,6 +27,8 @@ SHELL_TERMS = Vocabulary(
         "nested": "--nested",
         "tensorboard": "--tensorboard",
         "cluster": "--cluster",
+        "model": "--model",
+        "run": "-o",
         "no_cluster": '"none"',
         "or_scale_inputs": "",  # the shell scales inputs
         "or_smaller_lams": "",
@@ -38,12 +40,15 @@ SHELL_TERMS = Vocabulary(
         "numbers_of_rows": "",
         "in_python": " in Python, which counts rows with a target from 0",
         "row_numbers": "Row numbers count the rows with a target from 0",
-        "another_fit": "The data or the packages changed since the run began",
+        "another_fit": (
+            "RUN must be a run whose data and packages did not change since it began. Received: a run with changes"
+        ),
         "same_fit": "Bring them back to go on, or begin anew with shrinkage fit and --overwrite.",
         "target_units": "model.keras and `shrinkage predict` give the target in its own units",
         "constant_target": (
-            "The target has a single value in the training rows of a fold. Give more rows of other values, or say "
-            "--folds with another number."
+            "--target must be a column that varies in the training rows of every fold. Received: a column with a "
+            "single value in the training rows of a fold. Give more rows of other values, or say --folds with another "
+            "number."
         ),
     },
     is_shell=True,

@@ -126,5 +126,7 @@ def test_a_strength_beyond_floats_is_no_infinity_and_no_zero(call, size):
 
 
 def test_rho_is_not_converted():
-    with pytest.raises(TypeError, match="convert.. has no argument `rho`. The rho of an elastic net is the same"):
+    with pytest.raises(
+        TypeError, match="of convert.. must be .* Received: `rho`. The rho of an elastic net is the same"
+    ):
         convert(0.1, "shrinkage.ElasticNet", "sklearn.ElasticNet", loss="mse", rho=0.5)  # pyright: ignore[reportCallIssue]

@@ -174,11 +174,13 @@ def test_a_script_finds_the_size_and_the_cost_in_the_log_before_the_training(cap
 
 @pytest.mark.parametrize("name", ["index_min", "index_1se", "lam_min", "lam_1se"])
 def test_choices_of_a_grid_name_the_choice(name):
-    with pytest.raises(ValueError, match="search within a budget: use `index` and `lam`"):
+    with pytest.raises(
+        ValueError, match="need a path of a grid.* Received: a path of a search within a budget. Use `index` and `lam`"
+    ):
         getattr(found(), name)
     with pytest.raises(ValueError, match="search within a budget"):
         found().model("1se")
-    with pytest.raises(ValueError, match="not a choice. Call fit with no `budget`"):
+    with pytest.raises(ValueError, match="was not chosen. Call fit without `budget`, or call"):
         found().model("none")
 
 
@@ -316,7 +318,7 @@ def test_a_choice_that_diverges_on_all_rows_is_left_out(monkeypatch):
     assert [path.full_status[place] for place in places] == [Status.DIVERGED, Status.DIVERGED, Status.OK]
     assert (np.delete(path.full_status, places) == Status.NOT_TRAINED).all()
     assert np.isfinite(path.model().predict(X, verbose=0)).all() and path.failed[places].tolist() == [True, True, False]
-    with pytest.raises(ValueError, match="diverged"):
+    with pytest.raises(ValueError, match="`lam` must be .* Received: lam = .*, whose model diverged"):
         path.model(path.lams[places[0]])
 
 

@@ -36,7 +36,7 @@ def test_another_strength_has_no_model_and_says_how_to_get_one(tmp_path):
     other = int(np.flatnonzero(~path.has_model)[0])
     assert path.full_status[other] is Status.NOT_TRAINED
     with pytest.raises(
-        ValueError, match=r"not a choice. Call fit with models='all'; or call shrinkage.attach\(model, L2\(\), "
+        ValueError, match=r"was not chosen. Call fit with models='all', or call shrinkage.attach\(model, L2\(\), "
     ):
         path.model(path.lams[other])
     assert f"then {path.has_model.sum()} on all rows: {3 * 6 + path.has_model.sum()} models" in repr(path)
@@ -60,7 +60,7 @@ def test_another_strength_has_no_model_and_says_how_to_get_one(tmp_path):
 def test_the_advice_penalises_as_the_path_did(options, arguments):
     path = fit(classifier(), lams=LAMS, models="chosen", **options)
     assert path.full_status[0] is Status.NOT_TRAINED
-    with pytest.raises(ValueError, match="is not a choice") as error:
+    with pytest.raises(ValueError, match="`lam` must be .* Received: lam = 3, which was not chosen") as error:
         path.model(3.0)
     call = f"shrinkage.attach(model, {arguments})"
     assert f"or call {call} and then model.fit for {path.epochs[0]} epochs." in str(error.value)

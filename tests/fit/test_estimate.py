@@ -30,7 +30,9 @@ def test_the_arguments_are_those_of_fit():
 
 
 def test_a_wrong_argument_is_answered_as_by_fit():
-    with pytest.raises(TypeError, match=r"estimate\(\) has no argument `callbacks`"):
+    with pytest.raises(
+        TypeError, match=r"^Keywords of estimate\(\) must be names of its arguments. Received: `callbacks`."
+    ):
         sh.estimate(classifier(), X, Y, penalty="l2", epochs=3, callbacks=[])  # pyright: ignore[reportCallIssue]
     with pytest.raises(ValueError, match="`epochs`"):
         estimate(epochs=0)

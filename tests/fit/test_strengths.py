@@ -51,7 +51,7 @@ def test_a_diverged_strength_is_shown_and_not_chosen():
     assert path.failed.tolist() == [True, False, False] and path.lam_min < 1e6 and path.lam_1se < 1e6
     assert np.isnan(path.cv_loss[:, 0, -1]).all() and np.isfinite(path.cv_loss[:, 1:]).all()
     assert "diverged" in repr(path) and np.isfinite(path.model().predict(X, verbose=0)).all()
-    with pytest.raises(ValueError, match="diverged.*choose another"):
+    with pytest.raises(ValueError, match="Received: lam = .*, whose model diverged.*Choose another strength"):
         path.model(1e6)
     steady = fit(line(), y=TARGET, lams=[0.02, 0.01], epochs=12)
     np.testing.assert_array_equal(path.cv_loss[:, 1:], steady.cv_loss[:, 1:])  # the others do not notice

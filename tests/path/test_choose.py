@@ -167,12 +167,20 @@ def test_it_refuses_in_words(binary, number):
     )
     refused(binary, "`rule` must be", "auc", rule="best")
     refused(binary, "must be a name, a scorer or a function", 3)
-    refused(number, "'auc' cannot .* fold 1, where the model predicts numbers: it needs scores of classes$", "auc")
-    refused(number, "'accuracy' cannot .* fold 1, where the model predicts numbers: ", "accuracy")
+    refused(
+        number,
+        r"Received: 'auc', which cannot .* fold 1, where the model predicts numbers \(it needs scores of classes\). ",
+        "auc",
+    )
+    refused(number, r"Received: 'accuracy', which cannot .* fold 1, where the model predicts numbers \(", "accuracy")
     everything = np.ones(len(binary.lams), bool)
     refused(replace(binary, **diverged(binary, everything)), "diverged", "auc")
     refused(replace(binary, targets=None), "earlier version", "auc")
-    refused(replace(binary, predictions={"a": binary.predictions}), "one output", "auc")
+    refused(
+        replace(binary, predictions={"a": binary.predictions}),
+        "one output. Received: a path with a dict of outputs",
+        "auc",
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,7 +207,7 @@ def test_a_function_of_unknown_direction_is_refused(binary):
     def my_metric(y, p):
         return 0.0
 
-    refused(binary, r"make_scorer\(my_metric, greater_is_better", my_metric)
+    refused(binary, r"Received: the function my_metric. Pass .*make_scorer\(my_metric, greater_is_better", my_metric)
 
 
 def test_a_fold_of_one_class_is_named():
@@ -208,7 +216,7 @@ def test_a_fold_of_one_class_is_named():
     given = np.empty(90, int)
     given[order] = folds
     path = path_of("binary_crossentropy", BINARY, 1, "sigmoid", cv=given)
-    refused(path, "of fold 1.*one class", "auc")
+    refused(path, "Received: 'auc', which is not defined for fold 1, which holds out rows of one class", "auc")
 
 
 def test_a_single_split_has_no_standard_error():

@@ -180,7 +180,7 @@ def test_a_strength_that_is_no_number_is_an_error_that_says_so(lam):
 def test_a_model_that_diverged_is_not_given_out():
     status = make_path().full_status.copy()
     status[0] = Status.DIVERGED
-    with pytest.raises(ValueError, match="at lam = 1 diverged.*choose another"):
+    with pytest.raises(ValueError, match="`lam` must be .* Received: lam = 1, whose model diverged.*Choose another"):
         make_path(full_status=status).model(1.0)
 
 
@@ -297,15 +297,15 @@ def damaged(folder, how):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("foreign", "is not a folder that `Path.save` wrote.*something else"),
-        ("no json", "is not a folder that `Path.save` wrote"),
-        ("torn json", "is not a folder that `Path.save` wrote"),
-        ("a list", "is not a folder that `Path.save` wrote"),
-        ("newer", "schema 99; this version .* reads schema 2"),
-        ("torn arrays", "is damaged.*Restore the folder, or fit again"),
-        ("pickled arrays", "is damaged.*allow_pickle"),
-        ("other arrays", "is damaged.*cv_loss"),
-        ("no template", "is damaged.*template.keras"),
+        ("foreign", "must be a folder that `Path.save` wrote. Received: .*path.json cannot be read .*something else"),
+        ("no json", "must be a folder that `Path.save` wrote"),
+        ("torn json", "must be a folder that `Path.save` wrote"),
+        ("a list", "must be a folder that `Path.save` wrote"),
+        ("newer", "in schema 2, which this version .* reads. Received: a path in schema 99"),
+        ("torn arrays", "Received: a damaged path .*Restore the folder, or fit again"),
+        ("pickled arrays", "Received: a damaged path .*allow_pickle"),
+        ("other arrays", "Received: a damaged path .*cv_loss"),
+        ("no template", "Received: a damaged path .*template.keras"),
     ],
 )
 def test_a_folder_that_is_not_a_saved_path(tmp_path, stub_template, how, message):
@@ -346,5 +346,7 @@ def test_a_mixture_of_two_saved_paths_does_not_look_whole(tmp_path, stub_templat
     monkeypatch.setattr(type(tmp_path), "replace", _full_disk)  # a kill while the files are moved to their place
     with pytest.raises(OSError, match="No space left"):
         make_path(seed=4).save(tmp_path / "run", overwrite=True)
-    with pytest.raises(ValueError, match="is not a folder that `Path.save` wrote"):
+    with pytest.raises(
+        ValueError, match="must be a folder that `Path.save` wrote. Received: .*path.json cannot be read"
+    ):
         Path.load(tmp_path / "run")

@@ -234,7 +234,7 @@ def test_a_wrong_kind_or_strength_is_refused():
     path = make_path()
     with pytest.raises(ValueError, match="`kind` must be one of 'loss', 'epochs'.*Received: 'curve'"):
         path.plot(kind="curve")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match="the kind 'folds' shows all strengths. Received: lam='min'"):
+    with pytest.raises(ValueError, match="None for the kind 'folds', which shows all strengths. Received: 'min'"):
         path.plot(kind="folds", lam="min")
     with pytest.raises(TypeError, match="`ax` must be Matplotlib axes.*Received: Figure"):
         path.plot(ax=Figure())  # pyright: ignore[reportArgumentType]
@@ -256,7 +256,7 @@ def test_the_learning_curve_is_drawn_over_its_rows():
     assert [text.get_text() for text in ticks] == ["20", "40", "80", "160"]
     with pytest.raises(ValueError, match="no learning curve. Say learning_curve=True"):
         make_path().plot(kind="rows")
-    with pytest.raises(ValueError, match="the kind 'rows' shows the choice"):
+    with pytest.raises(ValueError, match="the kind 'rows', which shows the choice"):
         path.plot(kind="rows", lam="min")
 
 

@@ -282,7 +282,7 @@ def test_terms_of_the_weights_of_a_model():
         assert make_terms(GroupLasso(groups), weights) == (Term(GroupLasso(axes), 0.5), None)
     assert make_terms(L1(), weights) == (Term(L1(), 0.5), None)
     with pytest.raises(
-        ValueError, match=r"`groups`=\(-3,\) spans axes that net/dense/kernel of shape \(3, 4\) does not have. Say by"
+        ValueError, match=r"Received: \(-3,\), which net/dense/kernel of shape \(3, 4\) does not have. Say by"
     ):
         make_terms(GroupLasso((-3,)), weights)
 

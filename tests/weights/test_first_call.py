@@ -49,7 +49,8 @@ def test_a_model_that_takes_no_row_of_zeros_is_to_be_called_by_the_user():
     model = keras.Sequential([keras.Input((3,)), Late(name="late")])
     model.layers[0].refuses = True
     with pytest.raises(
-        ValueError, match=r"first call \(.*\), and the model cannot be called on a row of zeros: the rows are"
+        ValueError,
+        match=r"accept a row of zeros, .* first call \(.*\)\. Received: a model that fails there: the rows are",
     ):
         create_weights(model)
     model.layers[0].refuses = False

@@ -33,9 +33,8 @@ def check_kind(kind: Any, lam: Any) -> bool:
     if lam is not None and kind not in _SINGLE_STRENGTH_KINDS:
         about = "the choice" if kind == "rows" else "all strengths"
         raise ValueError(
-            f"`lam` goes with the kinds {', '.join(map(repr, _SINGLE_STRENGTH_KINDS))}; the kind {kind!r} shows "
-            f"{about}. "
-            f"Received: lam={lam!r}."
+            f"`lam` must be None for the kind {kind!r}, which shows {about}. Received: {lam!r}. Leave `lam` out, or "
+            f"give one of the kinds {', '.join(map(repr, _SINGLE_STRENGTH_KINDS))}."
         )
     return kind in _SINGLE_STRENGTH_KINDS
 

@@ -91,8 +91,9 @@ def _check_address(connection: str, cluster: str) -> None:
     if cluster != "local" and cluster.rpartition(":")[2] != connection.rpartition(":")[2]:
         raise ClusterError(
             Note(
-                f"$cluster is {cluster!r}, and this process is connected to Ray at {connection}: say 'local' to use "
-                f"this connection, or end it by ray.shutdown()."
+                f"$cluster must be 'local' or the address of the connection that this process has to Ray. Received: "
+                f"{cluster!r} with a connection to {connection}. Say 'local' to use the connection, or end it by "
+                f"ray.shutdown()."
             )
         )
 
@@ -130,9 +131,10 @@ def _connect(cluster: str) -> Path | None:
         reason = " ".join(str(error).split())[:300]
         raise ClusterError(
             Note(
-                f"$cluster is {cluster!r}, and no Ray can be reached there: {reason}. This machine must be a node of "
-                f"the cluster: say ray start --address={cluster} on it, or ray start --head for a new cluster. If the "
-                f"cluster has a token, it needs RAY_AUTH_MODE=token and the file ~/.ray/auth_token of the head."
+                f"$cluster must be the address of a Ray cluster that has this machine as a node. Received: "
+                f"{cluster!r}, where no Ray can be reached ({reason}). Say ray start --address={cluster} on this "
+                f"machine, or ray start --head for a new cluster. If the cluster has a token, set RAY_AUTH_MODE=token, "
+                f"and copy the file ~/.ray/auth_token of the head."
             )
         ) from error
     return None

@@ -32,7 +32,8 @@ from shrinkage._plan._cluster._connection import strip_colors
 from shrinkage._problem._problem import Problem
 from shrinkage._weights._kinds import collect_custom_objects
 
-_ADVICE = "Give a function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
+_ADVICE = "Give a function that builds, compiles and returns the model: shrinkage.fit(lambda: make_model(), ...)."
+_LEAVE_OUT = "Leave $cluster out, or change the model."
 _MOST_CHARACTERS = 500
 """Characters of an error of the model that a message quotes."""
 
@@ -115,7 +116,8 @@ def unpack(parcel: bytes, data: Data) -> Problem:
     sent: _Parcel = cloudpickle.loads(parcel)
     stored = sent.problem.stored_rows
     if stored is not None and not stored.spool.is_complete:
-        text = f"The rows are on disk, in {stored.spool.folder}, and a node of $cluster does not have this folder."
+        text = "TMPDIR must be a folder that all nodes of $cluster share, if rows are on disk. Received: rows in"
+        text += f" {stored.spool.folder}, which a node does not have."
         raise ValueError(Note(f"{text} Set TMPDIR to a folder that all nodes share, or give more $max_memory."))
     is_function = not isinstance(sent.model, _Model)
     try:
@@ -130,8 +132,8 @@ def unpack(parcel: bytes, data: Data) -> Problem:
     except Exception as error:  # of any class: from Keras or from custom code
         raise _make_refusal("be made in", error, is_function=is_function) from error
     if difference:
-        advice = "" if is_function else f" {_ADVICE}"
-        raise ValueError(Note(f"`model` predicts differently in the workers of $cluster.{advice}"))
+        text = "$model must predict the same in the workers of $cluster. Received: a model that predicts differently."
+        raise ValueError(Note(f"{text} {_LEAVE_OUT if is_function else _ADVICE}"))
     return replace(sent.problem, training=training)
 
 
@@ -144,8 +146,10 @@ def _make_refusal(action: str, error: Exception, *, is_function: bool) -> ValueE
     reason = " ".join(strip_colors(error).split()) or type(error).__name__
     if len(reason) > _MOST_CHARACTERS:  # Keras says the cause at the end
         reason = f"{reason[: _MOST_CHARACTERS // 2]} ... {reason[-_MOST_CHARACTERS // 2 :]}"
-    advice = "" if is_function else f" {_ADVICE}"
-    return ValueError(Note(f"`model` cannot {action} the workers of $cluster ({reason}).{advice}"))
+    text = (
+        f"$model must be a model that can {action} the workers of $cluster. Received: a model that cannot ({reason})."
+    )
+    return ValueError(Note(f"{text} {_LEAVE_OUT if is_function else _ADVICE}"))
 
 
 def _pack_model(template: Template, *, with_metrics: bool) -> _Model:

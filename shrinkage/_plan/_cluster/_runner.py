@@ -137,4 +137,5 @@ def _split(n: int, groups: int) -> list[np.ndarray]:
 def _check_solver(problem: Problem) -> None:
     """Refuse problems that workers do not solve."""
     if problem.solver == "exact":
-        raise ValueError(Note("$cluster is for training, and the exact solver does not train: leave $cluster out."))
+        text = "$cluster needs a solver that trains. Received: the exact solver, which does not train."
+        raise ValueError(Note(f"{text} Leave $cluster out."))

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from shrinkage._data._scratch import make_synced_folder, remove_leftovers, sync_folder
 from shrinkage._messages._file_names import check_file_name
+from shrinkage._messages._note import Note
 from shrinkage._search._record._arrays import read_tree, write_tree
 from shrinkage._search._record._journal import Journal, Reading, read_journal
 
@@ -51,12 +52,17 @@ class RunFolder:
             self._lock.acquire(timeout=_READER_SECONDS)
         except Timeout as error:
             raise ValueError(
-                f"`run` must be a folder that no other process uses. Received: '{path}', in use. Wait until the other "
-                f"run has ended, or choose another folder."
+                Note(
+                    f"$run must be a folder that no other process uses. Received: '{path}', in use. Wait until the "
+                    f"other run has ended, or choose another folder."
+                )
             ) from error
         except OSError as error:
             raise ValueError(
-                f"`run` must be a folder that can be written. Received: '{path}' ({error.strerror}). Give another."
+                Note(
+                    f"$run must be a folder that can be written. Received: '{path}' ({error.strerror}). Choose another "
+                    f"folder."
+                )
             ) from error
         try:
             reading = read_records(path)
@@ -161,26 +167,29 @@ def read_records(path: Path) -> Reading:
         first = reading.records[0]
         if first.get("schema") != SCHEMA:
             raise ValueError(
-                f"The run in '{path}' was written in schema {first.get('schema')} by another version of shrinkage; "
-                f"this version reads schema {SCHEMA}. Use the version that wrote it, or choose another folder."
+                f"'{path}' must be a folder with a run in schema {SCHEMA}, which this version of shrinkage reads. "
+                f"Received: a run in schema {first.get('schema')}, written by another version. Use the version that "
+                f"wrote it, or choose another folder."
             )
     elif reading.damage:
         raise ValueError(
-            f"The record of the run in '{path}' is damaged at its beginning ({reading.damage}), so that the run cannot "
-            f"go on. Remove the folder, or choose another."
+            f"'{path}' must be a folder with a record of a run that can go on. Received: a record that is damaged at "
+            f"its beginning ({reading.damage}). Remove the folder, or choose another."
         )
     return reading
 
 
 def _check_existing(path: Path) -> None:
     if not path.is_dir():
-        raise ValueError(f"`run` must be a folder. Received: '{path}', a file.")
+        raise ValueError(Note(f"$run must be a folder. Received: '{path}', a file. Choose a folder."))
     if (path / JOURNAL).exists():
         return
     # A folder that lost its journal is a new run: its other files are removed with the first that is written.
     others = [file.name for file in path.iterdir() if file.name != _LOCK and not _PART_NAME.fullmatch(file.name)]
     if others:
         raise ValueError(
-            f"`run` must be an absent or empty folder, or the folder of a run. Received: '{path}', which has other "
-            f"files ({', '.join(others[:3])}). Choose another folder."
+            Note(
+                f"$run must be an absent or empty folder, or the folder of a run. Received: '{path}', which has other "
+                f"files ({', '.join(others[:3])}). Choose another folder."
+            )
         )

@@ -31,11 +31,15 @@ def read_journal(file: Path) -> Reading:
     if not file.exists():
         return Reading([], 0, "")
     if not file.is_file():
-        raise ValueError(f"'{file}' is not a file, and therefore no journal of a run.")
+        kind = "a folder" if file.is_dir() else "a pipe or a device"
+        raise ValueError(f"'{file}' must be a file, the journal of a run. Received: {kind}. Choose another folder.")
     with file.open("rb") as opened:
         content = opened.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise ValueError(f"'{file}' has more than {_MAX_BYTES // 2**20} MiB, and is no journal of a run.")
+        raise ValueError(
+            f"'{file}' must be the journal of a run, of at most {_MAX_BYTES // 2**20} MiB. Received: a larger file. "
+            f"Choose another folder."
+        )
     records, n_bytes = list[dict[str, Any]](), 0
     *lines, _torn = content.split(b"\n")  # a kill tears the last line, which is then no record
     for line in lines:

@@ -59,7 +59,8 @@ class Record:
         except (KeyError, TypeError, AttributeError) as error:  # the checksum does not protect from a file made by hand
             self._folder.release()
             raise ValueError(
-                f"The record of the run in '{path}' is damaged: an entry cannot be read ({error})."
+                f"'{path}' must be a folder with an intact record of a run. Received: a damaged record, of which an "
+                f"entry cannot be read ({error}). Remove the folder, or choose another."
             ) from error
         if self._folder.damage:
             self._say(f"The record in '{path}' was damaged ({self._folder.damage}): what followed is trained again.")

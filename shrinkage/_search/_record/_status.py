@@ -64,7 +64,10 @@ def read_status(path: Path) -> RunStatus | None:
     try:
         return _make_status(reading.records, reading.damage, path) if reading.records else None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"The record of the run in '{path}' is damaged: an entry cannot be read ({error}).") from error
+        raise ValueError(
+            f"'{path}' must be a folder with an intact record of a run. Received: a damaged record, of which an entry "
+            f"cannot be read ({error}). Remove the folder, or choose another."
+        ) from error
 
 
 def _make_status(records: list[dict[str, Any]], damage: str, path: Path) -> RunStatus:

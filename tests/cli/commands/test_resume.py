@@ -168,7 +168,10 @@ def test_an_unfinished_run_predicts_nothing(unfinished):
 def test_other_data_is_not_trained_on(unfinished):
     houses().assign(size=1.5).to_csv("houses.csv", index=False)
     refused = run("resume", "run")
-    assert refused.exit_code == 2 and "changed since the run began" in refused.stderr.replace("\n", " ")
+    assert (
+        refused.exit_code == 2
+        and "RUN must be a run whose data and packages did not change" in refused.stderr.replace("\n", " ")
+    )
     assert "--overwrite" in refused.stderr
 
 

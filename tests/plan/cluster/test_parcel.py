@@ -230,7 +230,7 @@ def test_rows_on_disk_are_read_there_or_refused(monkeypatch):
     assert found.training.template.metric_names[0] == "accuracy"
     (sent.stored_rows.spool.folder / "0").unlink()
     with pytest.raises(
-        ValueError, match="a node of `cluster` does not have this folder. Set TMPDIR to a folder that all"
+        ValueError, match="all nodes of `cluster` share, .* which a node does not have. Set TMPDIR to a folder that all"
     ):
         unpack(parcel, sent.training.data)
 
@@ -243,10 +243,15 @@ def test_a_model_that_cannot_be_sent_is_refused_with_the_form_that_can():
             with lock:
                 return x
 
-    with pytest.raises(ValueError, match=r"cannot be sent to the workers .*Give a function that builds") as error:
+    with pytest.raises(
+        ValueError, match=r"can be sent to the workers of `cluster`. Received: .*Give a function that builds"
+    ) as error:
         pack(problem(*of_user(lambda: network(Locked()))))
     assert "lock" in str(error.value)
-    with pytest.raises(ValueError, match=r"cannot be sent to the workers of `cluster` \(.*\)\.$"):
+    with pytest.raises(
+        ValueError,
+        match=r"be sent to the workers of `cluster`. Received: a model that cannot \(.*\)\. Leave `cluster` out, or",
+    ):
         pack(problem(*of_user(lambda: lambda: network(Locked()))))
 
 
@@ -257,7 +262,10 @@ def test_a_model_that_predicts_otherwise_elsewhere_is_refused(tmp_path):
         def call(self, x: Any) -> Any:
             return x if os.getpid() == here else -x
 
-    with pytest.raises(AssertionError, match="ValueError: `model` predicts differently in the workers of `cluster`"):
+    with pytest.raises(
+        AssertionError,
+        match="ValueError: `model` must predict the same in the workers of `cluster`. Received: .* differently. Give",
+    ):
         in_another_process({"here": problem(*of_user(lambda: network(Elsewhere())))}, tmp_path)
 
 
@@ -274,6 +282,7 @@ def test_a_model_that_cannot_be_made_elsewhere_is_refused(tmp_path):
             return x
 
     with pytest.raises(
-        AssertionError, match=r"`model` cannot be made in the workers of `cluster` \(.*no such device.*Give a function"
+        AssertionError,
+        match=r"`model` must .* be made in the workers of `cluster`. Received: .*no such device.*Give a function",
     ):
         in_another_process({"here": problem(*of_user(lambda: network(Bound())))}, tmp_path)

@@ -56,7 +56,7 @@ def test_separable_classes_have_no_minimum_without_a_penalty():
     assert "Without a penalty the log loss has no minimum, as the inputs separate classes." in path.verdict()
     assert "4 of 12 models have no minimum, as the inputs separate classes: at lambda = 0. Not chosen." in str(path)
     assert path.metrics["accuracy"][-1] > 0.9 and path.norm[-1] > 10 * path.norm[-2]
-    with pytest.raises(ValueError, match="has no minimum, as the inputs separate classes: choose another"):
+    with pytest.raises(ValueError, match="whose model has no minimum, as the inputs separate classes. Choose another"):
         path.model("none")
 
 

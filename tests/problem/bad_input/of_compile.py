@@ -52,22 +52,22 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "averages of L1": (
         {"model": sgd(use_ema=True), "penalty": sh.L1()},
         ValueError,
-        r"Proximal\(\) gives exact zeros, .* use_ema=True.* without it, or use how=shrinkage.Coupled",
+        r"Proximal\(\) needs .* exact zeros. Received: use_ema=True.* without it, or use how=shrinkage.Coupled",
     ),
     "unknown loss": (
         {"model": lambda: model(loss="no loss")},
         ValueError,
-        "`loss` .* does not fit .* Could not interpret",
+        "`loss` .* must fit .* Received: loss='no loss', .* Could not interpret",
     ),
     "a loss that fails": (
         {"model": lambda: model(loss=lambda y, p: y - p)},
         ValueError,
-        r"`loss` \(.*lambda.*\) failed on the first rows: .* targets of shape \(32,\) for an output of shape \(32, 3\)",
+        r"`loss` \(.*lambda.*\) must .* targets of shape \(32,\) for an output of shape \(32, 3\), where it .*\)",
     ),
     "too many loss_weights": (
         {"model": lambda: model(loss_weights=[2.0, 1.0])},
         ValueError,
-        "`loss` or `loss_weights` does not fit .* must match the number of losses",
+        r"`loss` and `loss_weights` must fit .* loss_weights=\[2.0, 1.0\].* must match the number of losses",
     ),
     "a class to ignore": (
         {"model": lambda: model(loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=0))},

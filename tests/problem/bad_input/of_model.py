@@ -78,9 +78,21 @@ def constrained_by_hand() -> keras.Model:
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no model": ({"model": lambda: "a model"}, TypeError, "`model` must be a compiled keras.Model .* Received: str"),
     "a layer": ({"model": lambda: layers.Dense(3)}, TypeError, "`model` must be a compiled keras.Model or a function"),
-    "not built": ({"model": lambda: model(unbuilt)}, ValueError, r"`model` .* must be built.* Add keras.Input"),
-    "not compiled": ({"model": mlp}, ValueError, r"`model` .* must be compiled .* Call model.compile"),
-    "no loss": ({"model": lambda: model(loss=None)}, ValueError, r"`model` .* must be compiled with a loss"),
+    "not built": (
+        {"model": lambda: model(unbuilt)},
+        ValueError,
+        r"`model` .* must be built.* Received: a model that is not built. Add keras.Input",
+    ),
+    "not compiled": (
+        {"model": mlp},
+        ValueError,
+        r"`model` .* must be compiled .* that is not compiled. Call model.compile",
+    ),
+    "no loss": (
+        {"model": lambda: model(loss=None)},
+        ValueError,
+        r"`model` .* must be compiled with a loss.* Received: a model without a loss",
+    ),
     "all frozen": (
         {"model": lambda: model(frozen)},
         ValueError,
@@ -89,49 +101,56 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "own train_step": (
         {"model": lambda: model(lambda: OwnStep([keras.Input((6,)), layers.Dense(3)]))},
         ValueError,
-        r"(?s)`model` .* overrides `train_step`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
+        r"(?s)`model` .* must not override `train_step`.* Received: class OwnStep"
+        r".* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
     ),
     "own compute_loss": (
         {"model": lambda: model(lambda: OwnLoss([keras.Input((6,)), layers.Dense(3)]))},
         ValueError,
-        r"(?s)`model` .* overrides `compute_loss`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
+        r"(?s)`model` .* must not override `compute_loss`.* Received: class OwnLoss"
+        r".* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
     ),
-    "run_eagerly": ({"model": lambda: model(run_eagerly=True)}, ValueError, "`model` .* run_eagerly=True.* without it"),
+    "run_eagerly": (
+        {"model": lambda: model(run_eagerly=True)},
+        ValueError,
+        "`model` .* Received: run_eagerly=True.* without it",
+    ),
     "mixed_float16": (
         {"model": lambda: model(mixed("mixed_float16"))},
         ValueError,
-        "`model` .* has layer dense.* in mixed_float16.* loss scale .* dtype='mixed_bfloat16' or 'float32'",
+        "`model` .* loss scale .* Received: layer dense.* in mixed_float16.* dtype='mixed_bfloat16' or 'float32'",
     ),
     "bfloat16": (
         {"model": lambda: model(mixed("bfloat16"))},
         ValueError,
-        "`model` .* in bfloat16.* lose small steps.* dtype='mixed_bfloat16' or 'float32'",
+        "`model` .* lose small steps.* in bfloat16.* dtype='mixed_bfloat16' or 'float32'",
     ),
     "constraint that the layer does not know": (
         {"model": lambda: constrained_by_hand()},
         ValueError,
-        "`model` has a constraint on .*kernel that is not in the configuration .* kernel_constraint=constraint",
+        "`model` must .* Received: a constraint on .*kernel that is not in the configuration. .*kernel_constraint=",
     ),
     "stateful": (
         {"model": lambda: model(stateful), "x": rows("series")[0], "y": rows("series")[1]},
         ValueError,
-        "`model` .* stateful layer .* stateful=False",
+        "`model` .* no stateful layer. Received: gru.* stateful=False",
     ),
     "not clonable": (
         {"model": lambda: model(not_clonable)},
         ValueError,
-        r"`model` of class NeedsArgument cannot be cloned .* Give a function",
+        r"`model` must be of a class that can be cloned. Received: NeedsArgument .* Give a function",
     ),
     "function of no model": (
         {"function": lambda: None},
         TypeError,
-        "`model` is a function and must return a keras.Model",
+        "`model` is a function and must return a keras.Model. Received: NoneType",
     ),
     "function, not compiled": ({"function": mlp}, ValueError, "`model` .* must be compiled"),
     "already penalised": (
         {"model": lambda: model(dense(kernel_regularizer="l2"))},
         ValueError,
-        r"(?s)`model` already carries a penalty .*kernel_regularizer=keras.regularizers.L2\(0.01\).*penalty=.model",
+        r"(?s)`model` must have no regularizers .* Received:.*"
+        r"kernel_regularizer=keras.regularizers.L2\(0.01\).*penalty=.model",
     ),
     "trained": ({"model": trained}, ValueError, '`model` has been trained .* 2 steps.*init="keep".*init="fresh"'),
 }

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "decoupled L1": (
         {"penalty": sh.L1(), "how": sh.Decoupled()},
         ValueError,
-        r"Decoupled\(\) is weight decay.* Received: L1\(\).* Say how=shrinkage.Proximal\(\)",
+        r"`how` must .* for L1\(\). Received: Decoupled\(\), which is weight decay.* Say how=shrinkage.Proximal\(\)",
     ),
     "a decay without a learning rate": (
         {"model": lambda: model(optimizer=keras.optimizers.SGD(0.0)), "how": sh.Decoupled()},
@@ -47,10 +47,10 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "axes that a weight does not have": (
         {"penalty": sh.GroupLasso((-3,))},
         ValueError,
-        r"`groups`=\(-3,\) spans axes that .*kernel of shape \(6, 5\) does not have",
+        r"`groups` must .* Received: \(-3,\), which .*kernel of shape \(6, 5\) does not have",
     ),
     "selects nothing": ({"on": lambda layer, variable: False}, ValueError, "matches none of the 6 .* Give on="),
-    "on by another name": ({"on": "weights"}, ValueError, 'on="weights" is no kind of weight'),
+    "on by another name": ({"on": "weights"}, ValueError, 'on= must be .* Received: "weights".'),
     # numbers
     "no epochs": ({"epochs": 0}, ValueError, "`epochs` must be a whole number of at least 1. Received: 0"),
     "half an epoch": ({"epochs": 1.5}, ValueError, "`epochs` must be a whole number"),
