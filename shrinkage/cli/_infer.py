@@ -89,16 +89,22 @@ def infer_columns(
         except UnusedColumn as reason:
             if user_kind:
                 raise BadInput(
-                    f"--{user_kind} {name}: {reason}. Leave the option out, and the column is not used."
+                    f"--{user_kind} must be a column that can be used. Received: {name} ({reason}). Leave the option "
+                    f"out, or replace it with --drop {shlex.quote(str(name))}."
                 ) from None
             dropped[name] = f"{reason}; {reason.advice}" if reason.advice and in_shell else str(reason)
         except _InfiniteNumbers as found:
             infinite.append(f"{name} ({found} of {len(frame)} rows)")
+    subject = "DATA" if in_shell else "`X`"
     if infinite:
-        raise BadInput(f"infinite numbers in {', '.join(infinite)}; correct them or leave the cells empty.")
+        raise BadInput(
+            f"{subject} must hold finite numbers. Received: infinite numbers in {', '.join(infinite)}. Correct the "
+            "cells, or leave them empty."
+        )
     if not columns:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())
-        raise BadInput(f"no column is left to predict from ({reasons or 'beside the target there is none to use'}).")
+        found = f"columns that cannot be used ({reasons})" if reasons else "no column beside the target to use"
+        raise BadInput(f"{subject} must have a column to predict from. Received: {found}. Add a column.")
     numbers = tuple(column for column in columns if isinstance(column, NumberColumn))
     categories = tuple(column for column in columns if isinstance(column, CategoryColumn))
     return numbers, categories, dropped, tuple(column for column in columns if isinstance(column, TextColumn))
@@ -126,7 +132,10 @@ def _infer_column(cells: pd.Series, user_kind: Kind | None, clip: bool, embeds: 
     odd = cells.loc[find_unreadable(cells, values)].astype(str)
     if np.isnan(values).all():
         hint = describe_quantity(odd) or f"the first is {odd.iloc[0]!r}"
-        raise BadInput(f"--number {cells.name}: no cell is a number; {hint}.")
+        raise BadInput(
+            f"--number must be a column with a number in some cell. Received: {cells.name}, in which no cell is one: "
+            f"{hint}. Correct the cells, or leave the option out."
+        )
     if np.isnan(values).any() and len(np.unique(values[~np.isnan(values)])) == 1:
         # A single value and missing cells: the only information is whether a cell is filled.
         return _make_category_column(str(cells.name), as_categories(cells), MAX_CATEGORIES, embeds)

@@ -40,19 +40,28 @@ def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def check_penalty_options(settings: Settings) -> None:
     """Refuse options that contradict each other, before the import of Keras, which takes seconds."""
     if settings.hidden is not None and settings.model == "linear":
-        raise BadInput("--hidden goes with --model mlp: a linear model has no hidden layer. Received: --model linear.")
+        raise BadInput(
+            "--hidden must be given with --model mlp only, as a linear model has no hidden layer. Received: --model "
+            "linear. Leave --hidden out."
+        )
     if is_user_model(settings.model):
         for option, models in (("hidden", "mlp"), ("learning_rate", "mlp or linear")):
             if getattr(settings, option) is not None:
                 raise BadInput(
-                    f"--{option.replace('_', '-')} goes with --model {models}; set it in the model. Received: "
-                    f"--model {settings.model}."
+                    f"--{option.replace('_', '-')} must be given with --model {models} only. Received: "
+                    f"--model {settings.model}. Set it in the model."
                 )
     for option, penalty in _REQUIRED_PENALTIES.items():
         if getattr(settings, option) is not None and settings.penalty != penalty:
-            raise BadInput(f"--{option} goes with --penalty {penalty}. Received: --penalty {settings.penalty}.")
+            raise BadInput(
+                f"--{option} must be given with --penalty {penalty} only. Received: --penalty {settings.penalty}. "
+                f"Leave --{option} out, or give another --penalty."
+            )
     if settings.how == "decoupled" and settings.penalty != "l2":
-        raise BadInput(f"--how decoupled is weight decay, and goes with --penalty l2. Received: {settings.penalty}.")
+        raise BadInput(
+            "--how decoupled must be given with --penalty l2 only, as it is weight decay. Received: --penalty "
+            f"{settings.penalty}. Give another --how or --penalty."
+        )
 
 
 def make_penalty_arguments(settings: Settings) -> dict[str, Any]:

@@ -118,8 +118,8 @@ def _predict_images(run: File, data: tuple[File, ...], output: File, overwrite: 
     if len(bad) == len(files):
         file, reason = next(iter(bad.items()))
         raise BadInput(
-            f"No prediction can be made: {run} predicts images, and {file} is not readable ({reason}). Give files or "
-            f"folders of images."
+            f"DATA must hold a readable image, as {run} predicts images. Received: {file}, which is not readable "
+            f"({reason}). Give files or folders of images."
         )
     for file, reason in bad.items():
         console.note(f"{file} has no prediction: {reason}.")
@@ -136,18 +136,23 @@ def _check_run(run: File, record: str = "columns.json") -> None:
     absent = [name for name in ("model.keras", record) if not (run / name).is_file()]
     if absent == ["model.keras"] and chose_nothing(run):
         raise BadInput(
-            f"{run} has no model.keras, as at every strength a model diverged when `shrinkage fit` made it. Fit again "
-            f"with a lower --learning-rate."
+            f"RUN must hold a model. Received: {run}, which has no model.keras, as at every strength a model diverged "
+            f"in its training. Fit again with a lower --learning-rate."
         )
     if absent and is_unfinished(run):
-        raise BadInput(f"the run in {run} is not finished: `shrinkage resume {run}` goes on with it.")
+        raise BadInput(
+            f"RUN must be a finished run. Received: {run}, which is not finished. Go on with `shrinkage resume {run}`."
+        )
     if absent:
-        raise BadInput(f"{run} is not a folder that `shrinkage fit` wrote: it has no {' and no '.join(absent)}.")
+        raise BadInput(
+            f"RUN must be a folder that `shrinkage fit` wrote. Received: {run}, which has no "
+            f"{' and no '.join(absent)}. Give the folder of a finished run."
+        )
 
 
 def _check_suffix(output: File) -> None:
     if output.suffix.lower() not in SUFFIXES:
-        raise BadInput(f"the output must end in {' or '.join(SUFFIXES)}; received {output}.")
+        raise BadInput(f"-o must end in {' or '.join(SUFFIXES)}. Received: {output}.")
 
 
 def _load(file: File) -> "keras.Model":
@@ -161,9 +166,14 @@ def _load(file: File) -> "keras.Model":
     except UnsupportedVersion:
         raise
     except Exception as error:  # any class: Keras trusts a configuration to have the right types
-        raise BadInput(f"{file} cannot be loaded as a Keras model: {get_error_text(error)}.") from error
+        raise BadInput(
+            f"RUN must hold a model that Keras can load. Received: {file}, which cannot be loaded "
+            f"({get_error_text(error)}). Fit again."
+        ) from error
     if not isinstance(model, keras.Model):
-        raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
+        raise BadInput(
+            f"RUN must hold a keras.Model. Received: {file}, which holds a {type(model).__name__}. Fit again."
+        )
     return model
 
 

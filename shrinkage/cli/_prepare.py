@@ -307,7 +307,7 @@ def _check_single_name(names: Sequence[str], name: str, option: str) -> None:
     parts = [part.strip() for part in name.split(",")]
     if name not in names and len(parts) > 1 and all(part in names for part in parts):
         several = " ".join(f"{option} {shlex.quote(part)}" for part in parts)
-        raise BadInput(f"{option} {name}: an option has one column; say {several}.")
+        raise BadInput(f"{option} must name one column each time. Received: {name}. Give {several}.")
 
 
 def _check_table_options(names: Sequence[str], target: str, table_options: TableOptions) -> None:
@@ -324,7 +324,10 @@ def _check_table_options(names: Sequence[str], target: str, table_options: Table
         for name in told:
             check_column_name(names, name, option=option)
             if name == target:
-                way = "; --task chooses its type" if option in ("--category", "--number") else ""
-                raise BadInput(f"{option} {name}: {name} is the target{way}.")
+                way = " Choose its type with --task." if option in ("--category", "--number") else ""
+                raise BadInput(f"{option} must be a column other than the target. Received: {name}, the target.{way}")
             if said.setdefault(name, option) != option:
-                raise BadInput(f"{said[name]} {name} and {option} {name} contradict each other; give one of them.")
+                raise BadInput(
+                    f"{option} must name another column than {said[name]}. Received: {said[name]} {name} and {option} "
+                    f"{name}. Give one of them."
+                )

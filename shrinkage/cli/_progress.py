@@ -21,7 +21,9 @@ def _make_flag_option(name: str, value: str, text: str) -> Callable[[Callable[..
     def keep(context: click.Context, _option: click.Parameter, is_set: bool) -> None:
         # The options of `shrinkage resume` come before those of the command that it repeats.
         if is_set and context.meta.setdefault(_VERBOSITY, (context.command, value)) == (context.command, _flip(value)):
-            raise click.UsageError("--quiet and --verbose contradict each other; give one of them.")
+            raise click.UsageError(
+                "--quiet and --verbose must not be given together. Received: both. Give one of them."
+            )
 
     return click.option(name, is_flag=True, expose_value=False, callback=keep, show_default=False, help=text)
 

@@ -90,9 +90,10 @@ def _check_unused(folder: Path) -> None:
     from shrinkage._search._record._folder import is_in_use
 
     if is_in_use(folder / RECORD):
+        option, other = ("-o", ", or give another folder") if get_resumed_folder() is None else ("RUN", "")
         raise BadInput(
-            f"another process trains in {folder}: `shrinkage show {folder}` prints its progress. Wait for it, or give "
-            f"another folder with -o."
+            f"{option} must be a folder in which no other process trains. Received: {folder}, in which one does. Wait "
+            f"for it{other}. `shrinkage show {folder}` prints its progress."
         )
 
 
@@ -123,15 +124,17 @@ def resume_command(run: Path, fit: click.Command, console: Console) -> None:
         BadInput: If the folder has no command, or if its command cannot be read.
     """
     context, document = click.get_current_context(), _read(run)
+    context.meta[_RESUMED_FOLDER] = run.absolute()
     _check_unused(run)
     console.note(f"going on with the command: shrinkage fit {shlex.join(document['arguments'])}")
-    context.meta[_RESUMED_FOLDER] = run.absolute()
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(contextlib.chdir(document["folder"]))
         except OSError as error:
             raise BadInput(
-                f"the run began in {document['folder']}, which cannot be entered ({error.strerror})."
+                f"RUN must have begun in a folder that can be entered. Received: {run}, which began in "
+                f"{document['folder']} ({error.strerror}). Restore that folder, or begin anew with `shrinkage fit` "
+                "and --overwrite."
             ) from error
         fit.invoke(stack.enter_context(fit.make_context("fit", document["arguments"], parent=context)))
 
@@ -159,5 +162,8 @@ def _read(run: Path) -> dict[str, Any]:
         if not is_known or not all(isinstance(argument, str) for argument in arguments):
             raise ValueError("its schema is of another version")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{file} cannot be read ({error}); begin anew with `shrinkage fit` and --overwrite.") from error
+        raise BadInput(
+            f"RUN must hold a {COMMAND} that can be read. Received: {file}, which cannot be read ({error}). Begin anew "
+            "with `shrinkage fit` and --overwrite."
+        ) from error
     return document

@@ -23,7 +23,7 @@ def report(run: File, opens: bool, console: Console) -> None:
     curves, predictions, weights, and how the run was trained. It requests nothing from a network.
     """
     if not (run / MARK).exists():
-        raise BadInput(f"{run} has no finished run: it has no {MARK}.")
+        raise BadInput(f"RUN must be a finished run. Received: {run}, which has no {MARK}. Give another folder.")
     import_keras()
     from shrinkage._path._path import Path
 
@@ -39,7 +39,8 @@ def report(run: File, opens: bool, console: Console) -> None:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise BadInput(
-            f"{run / PAGE} cannot be written ({reason}). Copy the run to a folder that can be written."
+            f"RUN must be a folder that can be written. Received: {run}, in which {PAGE} cannot be written ({reason}). "
+            "Copy the run to another folder."
         ) from error
     console.say(f"The page is {run / PAGE}.")
     console.print_result({"folder": str(run), "file": str(run / PAGE)})

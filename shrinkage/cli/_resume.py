@@ -41,10 +41,13 @@ def resume(run: File, console: Console) -> None:
         return _show_finished(run, console)
     if _read_status(run) is not None:
         raise BadInput(
-            f"{run} is a run of shrinkage.fit in Python: call shrinkage.fit(..., run={str(run)!r}) again with the same "
-            f"arguments."
+            f"RUN must be a run of `shrinkage fit`. Received: {run}, a run of shrinkage.fit in Python. Call "
+            f"shrinkage.fit(..., run={str(run)!r}) again with the same arguments."
         )
-    raise BadInput(f"{run} has no run: it has neither {COMMAND} nor {MARK}.")
+    raise BadInput(
+        f"RUN must be the folder of a run. Received: {run}, which has neither {COMMAND} nor {MARK}. Give another "
+        "folder."
+    )
 
 
 @click.command(short_help="Print a run, finished or not.", epilog=EXIT_CODES)
@@ -60,9 +63,15 @@ def show(run: File, console: Console) -> None:
         console.say(f"{format_run_status(status)}\n{_describe_end(status, run)}")
         return console.print_result(_make_document(status))
     if is_unfinished(run) and status is None:
-        raise BadInput(f"{run} has a run without a record; `shrinkage resume {run}` trains it from the beginning.")
+        raise BadInput(
+            f"RUN must hold a record of the training. Received: {run}, a run without a record. Train it from the "
+            f"beginning with `shrinkage resume {run}`."
+        )
     if not (run / MARK).exists():
-        raise BadInput(f"{run} has no run: it has neither a record nor {MARK}.")
+        raise BadInput(
+            f"RUN must be the folder of a run. Received: {run}, which has neither a record nor {MARK}. Give another "
+            "folder."
+        )
     _show_finished(run, console)
 
 

@@ -47,7 +47,8 @@ OnBadRow = Callable[[BadRow], None]
 def refuse(row: BadRow) -> None:
     """Raise `BadInput` for a bad row."""
     raise BadInput(
-        f"{row}. Correct the {row.unit}, or leave it out. `shrinkage fit` leaves such rows out with --on-bad-row skip."
+        f"DATA must have only rows that can be used. Received: {row}. Correct the {row.unit}, or leave it out. "
+        "`shrinkage fit` leaves such rows out with --on-bad-row skip."
     )
 
 

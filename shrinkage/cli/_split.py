@@ -40,10 +40,13 @@ def check_split_options(group: str | None, time: str | None, fold: str | None, r
     """Refuse options that contradict each other."""
     options = [f"--{option} {name}" for option, name in zip(OPTIONS, (group, time, fold), strict=True) if name]
     if len(options) > 1:
-        raise BadInput(f"{' and '.join(options)} contradict each other; give one of them.")
+        raise BadInput(
+            f"--group, --time and --fold must not be given together. Received: {' and '.join(options)}. Give one of "
+            "them."
+        )
     if repeats > 1 and (time or fold):
         raise BadInput(
-            f"--repeats goes with folds at random. Received: {options[0]}, which is one split. Leave one out."
+            f"--repeats must be 1 with {options[0]}, which is one split. Received: {repeats}. Leave one of the two out."
         )
 
 
@@ -62,7 +65,9 @@ def check_budget_options(settings: Settings) -> None:
     }
     for option, reason in reasons.items():
         if reason:
-            raise BadInput(f"{option} does not go with --budget: {reason}. Leave one out.")
+            raise BadInput(
+                f"--budget and {option} must not be given together: {reason}. Received: both. Leave one out."
+            )
 
 
 def read_split(frame: pd.DataFrame, n_folds: int, option: str, name: str) -> Split:
@@ -74,8 +79,8 @@ def read_split(frame: pd.DataFrame, n_folds: int, option: str, name: str) -> Spl
     cells = get_column(frame, name)
     if cells.isna().any():
         raise BadInput(
-            f"--{option} {name}: missing in {cells.isna().sum()} of {len(cells)} rows; fill these cells, or leave the "
-            "rows out."
+            f"--{option} must be a column without missing cells. Received: {name}, which is missing in "
+            f"{cells.isna().sum()} of {len(cells)} rows. Fill the cells, or leave the rows out."
         )
     return {"group": _split_by_group, "time": _split_in_time, "fold": _split_by_number}[option](cells, n_folds)
 
@@ -84,7 +89,8 @@ def make_random_split(n_rows: int, n_folds: int) -> Split:
     """Return the split without such a column."""
     if n_rows < n_folds:
         raise BadInput(
-            f"{format_item_count(n_rows, 'row')} cannot be split into {n_folds} folds; give more rows or fewer --folds."
+            f"--folds must be at most the number of rows. Received: {n_folds} for {format_item_count(n_rows, 'row')} "
+            "with a target. Give more rows or fewer --folds."
         )
     return Split(n_folds, n_folds, n_rows // n_folds)
 
@@ -94,8 +100,8 @@ def _split_by_group(cells: pd.Series, n_folds: int) -> Split:
     n_groups = len(np.unique(labels))
     if n_groups < n_folds:
         raise BadInput(
-            f"--group {cells.name}: {format_item_count(n_groups, 'group')} cannot be split into {n_folds} folds; give "
-            "fewer --folds."
+            f"--folds must be at most the number of groups. Received: {n_folds} for "
+            f"{format_item_count(n_groups, 'group')} of --group {cells.name}. Give fewer --folds."
         )
     note = f"groups: {format_item_count(n_groups, 'value')} of {cells.name}; the rows of a group are held out together"
     return Split(n_folds, n_folds, len(cells) // n_folds, labels, (note,))
@@ -106,14 +112,16 @@ def _split_by_number(cells: pd.Series, n_folds: int) -> Split:
     odd = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= -1))
     if odd.any():
         raise BadInput(
-            f"--fold {cells.name}: cells must be whole numbers: the number of a fold, or -1 in rows that only train; "
-            f"{odd.sum()} of {len(cells)} are not, such as {cells.loc[odd].iloc[0]!r}."
+            "--fold must be a column of whole numbers: the number of a fold, or -1 in rows that only train. Received: "
+            f"{cells.name}, of which {odd.sum()} of {len(cells)} cells are not, such as {cells.loc[odd].iloc[0]!r}. "
+            "Correct the cells, or name another column."
         )
     names, sizes = np.unique(numbers[numbers >= 0], return_counts=True)
     if not len(names) or len(names) == 1 and sizes[0] == len(cells):
         raise BadInput(
-            f"--fold {cells.name}: every cell is {numbers[0]:g}, and a fold must hold out some rows and train on "
-            "others; give two numbers or more, or -1 to rows that only train."
+            "--fold must be a column by which a fold holds out some rows and trains on others. Received: "
+            f"{cells.name}, in which every cell is {numbers[0]:g}. Give two numbers or more, or -1 to rows that only "
+            "train."
         )
     n_others = int((numbers < 0).sum())
     others = f"; {format_item_count(n_others, 'row')} with -1 only train" if n_others else ""
@@ -125,9 +133,9 @@ def _split_in_time(cells: pd.Series, n_folds: int) -> Split:
     n_rows, times = len(cells), _read_times(cells)
     if n_rows < n_folds + 1:
         raise BadInput(
-            f"--time {cells.name}: {format_item_count(n_rows, 'row')} cannot be split into {n_folds} folds in time, "
-            "with one "
-            "more row before them; give more rows or fewer --folds."
+            "--folds must be less than the number of rows with --time, as the first fold trains on an earlier row. "
+            f"Received: {n_folds} for {format_item_count(n_rows, 'row')} with a target. Give more rows or fewer "
+            "--folds."
         )
     order = np.argsort(times, kind="stable")
     split = TimeSeriesSplit(n_folds, order)
@@ -155,9 +163,18 @@ def _read_times(cells: pd.Series) -> np.ndarray:
     fitting = [times for times in read.values() if not times.isna().any()]
     if fitting and all(times.equals(fitting[0]) for times in fitting):
         return fitting[0].to_numpy()
-    expected = f"--time {cells.name}: cells must be numbers, or dates such as 2024-01-31 or 2024-01-31 18:30"
+    required = (
+        "--time must be a column of numbers, or of dates such as 2024-01-31 or 2024-01-31 18:30. "
+        f"Received: {cells.name}"
+    )
     if fitting:
-        raise BadInput(f"{expected}; in {texts.iloc[0]!r} the day or the month may be the first number.")
+        raise BadInput(
+            f"{required} with {texts.iloc[0]!r}, in which the day or the month may be the first number. Write the "
+            "dates as 2024-01-31."
+        )
     nearest = min(read.values(), key=lambda times: int(times.isna().sum()))
     odd = cells.loc[nearest.isna() if not nearest.isna().all() else ~np.isfinite(numbers)]
-    raise BadInput(f"{expected}; {len(odd)} of {len(cells)} are not, such as {str(odd.iloc[0])!r}.")
+    raise BadInput(
+        f"{required}, of which {len(odd)} of {len(cells)} cells are not, such as {str(odd.iloc[0])!r}. Correct the "
+        "cells, or name another column."
+    )

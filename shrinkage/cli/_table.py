@@ -76,7 +76,10 @@ class CsvFile:
         try:
             self._encoding, self._note = find_encoding(content.head)
         except ValueError as error:
-            raise BadInput(f"{self.file} is neither Parquet nor UTF-8 text; save it as one of them.") from error
+            raise BadInput(
+                f"DATA must be CSV or Parquet. Received: {self.file}, which is neither Parquet nor UTF-8 text. "
+                "Save it as one of them."
+            ) from error
         with self._open_lines() as decoder:
             self._layout = self._find_table(take_head(iter(decoder)), facts.separator)
         self._notes: tuple[str, ...] = ()
@@ -122,7 +125,10 @@ class CsvFile:
             try:
                 yield Decoder(text, self._encoding)
             except UnicodeDecodeError as error:
-                raise BadInput(f"{self.file} is not valid {self._encoding.upper()} text; save it as UTF-8.") from error
+                raise BadInput(
+                    f"DATA must be valid text. Received: {self.file}, which is not valid {self._encoding.upper()} "
+                    "text. Save it as UTF-8."
+                ) from error
             finally:
                 text.detach()
 
@@ -130,9 +136,15 @@ class CsvFile:
         try:
             layout = find_table(head, separator)
         except csv.Error as error:
-            raise BadInput(f"{self.file} is not a regular table: {get_error_text(error)}.") from error
+            raise BadInput(
+                f"DATA must be a regular table. Received: {self.file}, which is not ({get_error_text(error)}). Correct "
+                "the file."
+            ) from error
         if layout is None:
-            raise BadInput(f"{self.file} is empty.")
+            raise BadInput(
+                f"DATA must be a table with a header and rows. Received: {self.file}, which is empty. Give another "
+                "file."
+            )
         return layout
 
     def _make_table(self, rows: list[list[str]], places: list[int]) -> pa.Table:
@@ -169,7 +181,9 @@ class ParquetFile:
     def __init__(self, content: Content, facts: CsvFacts):
         self.file, self._content = content.file, content
         if facts.separator is not None:
-            raise BadInput(f"--sep goes with CSV, and {self.file} is a Parquet file.")
+            raise BadInput(
+                f"--sep must be given for CSV only. Received: {self.file}, which is a Parquet file. Leave --sep out."
+            )
         with self._open() as file:
             schema = file.schema_arrow
         named = [name for name in schema.names if not _INDEX.fullmatch(name)]
@@ -195,7 +209,10 @@ class ParquetFile:
                 stream = make_seekable(stream, stack) if self._content.packings else stream
                 yield stack.enter_context(parquet.ParquetFile(stream, buffer_size=2**20, pre_buffer=False))
         except (OSError, ValueError, KeyError, NotImplementedError) as error:
-            raise BadInput(f"{self.file} is not a readable Parquet file: {get_error_text(error)}.") from error
+            raise BadInput(
+                f"DATA must be a file that can be read. Received: {self.file}, which is not a readable Parquet file "
+                f"({get_error_text(error)}). Write it again, or give another file."
+            ) from error
 
 
 def _list_index_columns(schema: pa.Schema) -> list[str]:
@@ -248,12 +265,18 @@ def get_column(frame: pd.DataFrame, name: str) -> pd.Series:
 
 def _check_names(file: Path, names: list[str]) -> None:
     if any(map(UNDECODABLE.search, names)):
-        raise BadInput(f"{file} has names of columns with bytes that are not text in its encoding; save it as UTF-8.")
+        raise BadInput(
+            f"DATA must have columns whose names are text. Received: {file}, in which names have bytes that are not "
+            "text in its encoding. Save it as UTF-8."
+        )
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         way_out = (
-            "is there a header line? Names are read from the first line, so write them above the rows"
+            "Names are read from the first line. If it is a row, write a line with names above it."
             if all(map(is_number_cell, names))
-            else "rename them"
+            else "Rename them."
         )
-        raise BadInput(f"{file} has columns with the same name: {', '.join(repeated)}; {way_out}.")
+        raise BadInput(
+            f"DATA must have columns with different names. Received: {file}, with the same name for several columns: "
+            f"{', '.join(repeated)}. {way_out}"
+        )

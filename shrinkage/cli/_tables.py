@@ -44,7 +44,10 @@ def find_sources(data: Sequence[Path]) -> list[Source]:
     files = [source.file.resolve() for source in sources]
     for number, file in enumerate(files):
         if file in files[:number]:
-            raise BadInput(f"{sources[number].file} is given twice; its rows would be held out and trained on.")
+            raise BadInput(
+                f"DATA must name each file once, as a fit would hold out and train on the same rows. Received: "
+                f"{sources[number].file} twice. Name it once."
+            )
     return sources
 
 
@@ -55,7 +58,9 @@ def _find(place: Path) -> list[Source]:
         return [Source(place)]
     files = sorted(Path(name) for name in glob(str(place), recursive=True) if os.path.isfile(name))
     if not files:
-        raise BadInput(f"no file has a name like {place}; correct the pattern or the folder.")
+        raise BadInput(
+            f"DATA must match a file. Received: {place}, which matches none. Correct the pattern or the folder."
+        )
     return [Source(file) for file in files]
 
 
@@ -68,7 +73,10 @@ def _find_in_folder(folder: Path) -> list[Source]:
             pairs = (part.split("=", 1) for part in folders if "=" in part)
             sources.append(Source(file, {unquote(key): unquote(value) for key, value in pairs}))
     if not sources:
-        raise BadInput(f"{folder} is a folder without a file; give a folder of CSV or Parquet files.")
+        raise BadInput(
+            f"DATA must have a file to read. Received: {folder}, a folder without one. Give a folder of CSV or Parquet "
+            "files, or of images."
+        )
     return sources
 
 
@@ -200,8 +208,11 @@ class Files:
                 n_rows[-1] += chunk.n_rows
                 n_chunks += 1
         if not sum(n_rows):
-            others = " and all other files have" if len(self.parts) > 1 else " has"
-            raise BadInput(f"{self.parts[0].file}{others} a header and no rows.")
+            files = f"{self.parts[0].file}{' and all other files' * (len(self.parts) > 1)}"
+            raise BadInput(
+                f"DATA must be a table with a header and rows. Received: {files}, with a header and no rows to use. "
+                "Add rows, or give another file."
+            )
         rows = _join_rows(sample, [part.categorical for part in self.parts])
         notes = _join_notes(self.parts, n_rows)
         formats = _find_formats(rows.frame, self.parts, self._facts)
@@ -296,7 +307,8 @@ def _check_formats(parts: Sequence[SourceFile]) -> None:
         names = {True: "CSV", False: "Parquet"}
         other = parts[texts.index(not texts[0])].file
         raise BadInput(
-            f"{parts[0].file} is {names[texts[0]]}, and {other} is {names[not texts[0]]}; give files of one format."
+            f"DATA must be files of one format. Received: {parts[0].file}, which is {names[texts[0]]}, and {other}, "
+            f"which is {names[not texts[0]]}. Save all in one format, or leave some out."
         )
 
 
@@ -310,8 +322,9 @@ def _check_columns(parts: Sequence[SourceFile], uses: Callable[[str], bool]) -> 
         if lacking:
             more = f" and {len(lacking) - 5} more" * (len(lacking) > 5)
             raise BadInput(
-                f"{part.file} has no column {', '.join(lacking[:5])}{more}, and {has[lacking[0]]} has. Add the column "
-                "(empty cells are missing), leave it out of all files, or leave the file out."
+                f"DATA must be files with the same columns. Received: {part.file} without "
+                f"{', '.join(lacking[:5])}{more}, and {has[lacking[0]]} with {lacking[0]}. Add the column (empty cells "
+                "are missing), leave it out of all files, or leave the file out."
             )
 
 
@@ -336,8 +349,9 @@ def _check_kinds(rows: SourceRows, names: Sequence[str]) -> None:
             file, text = found.pop("category")
             kind, (other, _) = next(iter(found.items()))
             raise BadInput(
-                f"column {name} holds text in {file}, such as {text!r}, and {_KINDS[kind]} in {other}. Correct the "
-                f"file, or tell the type: --category {name} or --number {name}; --drop {name} leaves the column out."
+                f"column {name} must be of one type in all files. Received: text in {file}, such as {text!r}, and "
+                f"{_KINDS[kind]} in {other}. Correct the file, or train with --category {name}, --number {name} or "
+                f"--drop {name}."
             )
 
 

@@ -67,18 +67,19 @@ def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     check_column_name(frame.columns, target)
     rows = frame.dropna(subset=[target])  # the index still says where in the file a row was
     if rows.empty:
-        raise BadInput(f"the target {target} is missing in every row; fill its cells, or name another --target.")
+        raise BadInput(
+            f"--target must be a column with a value in some row. Received: {target}, which is missing in every row. "
+            "Fill its cells, or name another column."
+        )
     return rows
 
 
-def check_column_name(names: Iterable[str], target: str, option: str = "") -> None:
+def check_column_name(names: Iterable[str], target: str, option: str = "--target") -> None:
     """Raise `BadInput` with the nearest name if the column of an option is not among the names of a table."""
     names = list(names)
     if target in names:
         return
-    raise BadInput(
-        f"{option and f'{option} {target}: '}there is no column {target} in the data; {_suggest_column(names, target)}"
-    )
+    raise BadInput(f"{option} must be a column of DATA. Received: {target}. {_suggest_column(names, target)}")
 
 
 def find_bad_targets(column: pd.Series, task: Task | None) -> tuple[np.ndarray, str]:
@@ -100,27 +101,30 @@ def find_bad_targets(column: pd.Series, task: Task | None) -> tuple[np.ndarray, 
 
 
 def _suggest_column(names: list[str], target: str) -> str:
-    """Return a hint for a missing column: the nearest name, or the columns of the file."""
+    """Return advice for a missing column: the nearest name, or the columns of the file."""
     lowered = {name.lower(): name for name in names}
     if near := difflib.get_close_matches(target.lower(), lowered, n=1):
-        return f"did you mean {lowered[near[0]]}?"
+        return f"Did you mean {lowered[near[0]]}?"
     return describe_column_names(names)
 
 
 def describe_column_names(names: list[str]) -> str:
-    """Return a hint about the columns of a file: a wrong separator, a missing header, or the list of names."""
+    """Return sentences about the columns of a file: a wrong separator, a missing header, or the list of names."""
     names_text = f"{', '.join(names[:20])}{', ...' * (len(names) > 20)}"
     if len(names) == 1 and (between := re.search(r"[|;:,\s]", names[0].strip())):
-        way = "--sep space cuts at spaces"
+        way = "give --sep space, which cuts at spaces"
         if not between[0].isspace():
-            way = f"--sep '{between[0]}' names another character, as a first line sep={between[0]} does"
+            way = f"name another character with --sep '{between[0]}' or a first line sep={between[0]}"
         return (
-            f"it was read as the single column {names[0]!r}. Columns are to be separated by commas, semicolons or "
-            f"tabs; {way}. Every quote that opens is to close."
+            f"DATA was read as the single column {names[0]!r}. Separate columns by commas, semicolons or tabs, or "
+            f"{way}. Close every quote that opens."
         )
     if sum(map(is_number_cell, names)) > len(names) / 2:
-        return f"is there a header line? The first line was read as the names: {names_text}. Write names above it."
-    return f"its columns are {names_text}."
+        return (
+            f"DATA has a first line that was read as the names: {names_text}. If it is a row, write a line with names "
+            "above it."
+        )
+    return f"DATA has the columns {names_text}."
 
 
 def read_target(column: pd.Series, task: Task | None) -> TargetColumn:
@@ -135,7 +139,10 @@ def read_target(column: pd.Series, task: Task | None) -> TargetColumn:
     """
     kind = infer_kind(column) or _get_user_kind(column, task)
     if kind is None:
-        raise BadInput(f"the target {column.name} cannot be used: {describe_cells(column)}.")
+        raise BadInput(
+            f"--target must be a column of numbers, truth values or categories. Received: {column.name} "
+            f"({describe_cells(column)}). Correct the cells, or name another column."
+        )
     if task in ("binary", "multi-class") and kind != "category" and _find_odd_cells(column, kind).any():
         kind = "category"
     _check_odd_cells(column, kind)
@@ -143,8 +150,8 @@ def read_target(column: pd.Series, task: Task | None) -> TargetColumn:
     distinct = sorted(set(cells.tolist()))
     if kind == "number" and are_equal_in_float64(column):
         raise BadInput(
-            f"the target {column.name} has numbers with the same first 16 digits, and more are not read: subtract "
-            f"{distinct[0]:.0f} from them."
+            f"--target must be a column of numbers that differ in the first 16 digits, as more are not read. Received: "
+            f"{column.name}, whose numbers have the same first 16 digits. Subtract {distinct[0]:.0f} from them."
         )
     _check_cells(str(column.name), kind, cells, distinct)
     numeric = kind != "category" or not np.isnan(as_numbers(column)).any()
@@ -174,18 +181,24 @@ def _check_odd_cells(column: pd.Series, kind: Kind) -> None:
     odd = np.zeros(len(column), bool) if kind == "category" else _find_odd_cells(column, kind)
     if odd.any():
         raise BadInput(
-            f"the target {column.name} holds {'truth values' if kind == 'boolean' else 'numbers'}, but for "
-            f"{odd.sum()} of {len(column)} cells, for example {column.loc[odd].iloc[0]!r}. "
-            "Correct them or leave them empty."
+            f"--target must be a column of one type. Received: {column.name}, which holds "
+            f"{'truth values' if kind == 'boolean' else 'numbers'} but for {odd.sum()} of {len(column)} cells, for "
+            f"example {column.loc[odd].iloc[0]!r}. Correct these cells, or leave them empty."
         )
 
 
 def _check_cells(name: str, kind: str, cells: np.ndarray, distinct_values: list) -> None:
     infinite = int(np.isinf(cells).sum()) if kind == "number" else 0
     if infinite:
-        raise BadInput(f"the target {name} is infinite in {infinite} of {len(cells)} rows; correct or remove them.")
+        raise BadInput(
+            f"--target must be a column of finite numbers. Received: {name}, which is infinite in {infinite} of "
+            f"{len(cells)} rows. Correct or remove these rows."
+        )
     if len(distinct_values) == 1:
-        raise BadInput(f"the target {name} has the single value {distinct_values[0]}: there is nothing to predict.")
+        raise BadInput(
+            f"--target must be a column with two values or more. Received: {name}, which has the single value "
+            f"{distinct_values[0]}. Name another column."
+        )
 
 
 def _infer_task(kind: str, distinct_values: list, n_rows: int, is_numeric: bool) -> tuple[Task, str, str]:
@@ -216,8 +229,8 @@ def _make_quantity_target(column: pd.Series, kind: Kind, cells: np.ndarray, reas
             _check_size(str(column.name), numbers)
             return TargetColumn("regression", reason, (), numbers, "category")
         raise BadInput(
-            f"--task regression needs numbers; in the target {column.name} {len(odd)} of {len(column)} cells hold "
-            f"text such as {odd.iloc[0]!r}."
+            f"--target must be a column of numbers for --task regression. Received: {column.name}, of which {len(odd)} "
+            f"of {len(column)} cells hold text such as {odd.iloc[0]!r}. Correct the cells, or give another --task."
         )
     _check_size(str(column.name), cells)
     return TargetColumn("regression", reason, (), cells.astype(np.float64), kind)
@@ -230,19 +243,22 @@ def _check_size(name: str, values: np.ndarray) -> None:
     if not (SIZES[0] < spread < SIZES[1]):
         what = f"numbers as large as {largest:.0e}" if largest >= SIZES[1] else f"numbers only {spread:.0e} apart"
         raise BadInput(
-            f"the target {name} has {what}, which float32 cannot hold; give it in another unit, so that its numbers "
-            f"lie between 1e-30 and 1e30."
+            f"--target must be a column of numbers that float32 can hold. Received: {name}, which has {what}. Give it "
+            "in another unit, so that its numbers lie between 1e-30 and 1e30."
         )
 
 
 def _check_classes(name: str, task: Task, distinct_values: list, n_rows: int, is_numeric: bool) -> None:
     if task == "binary" and len(distinct_values) > 2:
-        raise BadInput(f"--task binary needs two classes; the target {name} has {len(distinct_values)}.")
-    if len(distinct_values) > n_rows / 2:
-        hint = " For quantities say --task regression." if is_numeric else ""
         raise BadInput(
-            f"the target {name} has {len(distinct_values)} distinct values in {n_rows} rows, too many for classes; "
-            f"is it the right column?{hint}"
+            f"--target must be a column of two classes for --task binary. Received: {name}, which has "
+            f"{len(distinct_values)}. Give another --task, or name another column."
+        )
+    if len(distinct_values) > n_rows / 2:
+        hint = ", or give --task regression for quantities" if is_numeric else ""
+        raise BadInput(
+            f"--target must be a column with at most half as many classes as rows. Received: {name}, which has "
+            f"{len(distinct_values)} distinct values in {n_rows} rows. Name another column{hint}."
         )
 
 

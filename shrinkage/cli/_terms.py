@@ -41,14 +41,14 @@ SHELL_TERMS = Vocabulary(
         "in_python": " in Python, which counts rows with a target from 0",
         "row_numbers": "Row numbers count the rows with a target from 0",
         "another_fit": (
-            "RUN must be a run whose data and packages did not change since it began. Received: a run with changes"
+            "RUN must be resumed with the same data and packages. Received: data or packages that changed since the "
+            "run began"
         ),
         "same_fit": "Bring them back to go on, or begin anew with shrinkage fit and --overwrite.",
         "target_units": "model.keras and `shrinkage predict` give the target in its own units",
         "constant_target": (
-            "--target must be a column that varies in the training rows of every fold. Received: a column with a "
-            "single value in the training rows of a fold. Give more rows of other values, or say --folds with another "
-            "number."
+            "--target must vary within every fold's training rows. Received: a column with a single value in the "
+            "training rows of a fold. Give more rows of other values, or another --folds."
         ),
     },
     is_shell=True,

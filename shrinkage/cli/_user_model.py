@@ -32,10 +32,13 @@ def check_model_option(name: str) -> None:
     file, colon, function = name.rpartition(":")
     is_code = bool(colon) and file.endswith(".py") and function.isidentifier()
     if not is_code and not name.endswith(".keras"):
-        raise BadInput(f"--model: expected mlp, linear, FILE.py:function or MODEL.keras; received {name!r}.")
+        raise BadInput(f"--model must be mlp, linear, FILE.py:function or MODEL.keras. Received: {name!r}.")
     place = Path(file if is_code else name)
     if not place.is_file():
-        raise BadInput(f"--model {name}: {place} does not exist or is not a file.")
+        raise BadInput(
+            f"--model must name a file. Received: {name}, but {place} does not exist or is not a file. Correct the "
+            "path."
+        )
 
 
 def make_user_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
@@ -53,9 +56,12 @@ def make_user_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
 
     model = _load(name) if name.endswith(".keras") else _call(name, n_inputs, n_outputs)
     if not isinstance(model, keras.Model):
-        raise BadInput(f"--model {name}: expected a keras.Model; received {type(model).__name__}.")
+        raise BadInput(f"--model must give a keras.Model. Received: {name}, which gives a {type(model).__name__}.")
     if not getattr(model, "compiled", False) or getattr(model, "loss", None) is None:
-        raise BadInput(f"--model {name}: the model must be compiled. Call model.compile(optimizer, loss) first.")
+        raise BadInput(
+            f"--model must be compiled with a loss. Received: {name}, which is not. Call "
+            "model.compile(optimizer, loss) first."
+        )
     _check_shapes(name, model, n_inputs, n_outputs)
     _check_no_regularizers(name, model)
     return model
@@ -69,8 +75,8 @@ def _check_no_regularizers(name: str, model: "keras.Model") -> None:
         check_no_regularizers(model, select(model).mask)
     except ValueError as error:
         raise BadInput(
-            f"--model {name}: expected kernels without regularizers, which --penalty takes the place of; received some "
-            "with. Leave kernel_regularizer out of the layers."
+            f"--model must have kernels without regularizers, as --penalty takes their place. Received: {name}, with a "
+            "regularizer on some. Leave kernel_regularizer out of the layers."
         ) from error
 
 
@@ -89,8 +95,8 @@ def _load(name: str) -> Any:
         raise
     except Exception as error:  # any class: Keras trusts a configuration to have the right types
         raise BadInput(
-            f"--model {name} cannot be loaded as a Keras model: {error} If it needs code of yours, give "
-            "FILE.py:function."
+            f"--model must be a file that Keras can load. Received: {name}, which cannot be loaded "
+            f"({get_error_text(error)}). If it needs code of yours, give FILE.py:function."
         ) from error
 
 
@@ -98,29 +104,38 @@ def _call(name: str, n_inputs: int, n_outputs: int) -> Any:
     file, _, function = name.rpartition(":")
     build = getattr(_run(name, Path(file)), function, None)
     if not callable(build):
-        raise BadInput(f"--model {name}: {file} has no function {function}.")
+        raise BadInput(
+            f"--model must name a function of the file. Received: {name}, but {file} has no function {function}. "
+            "Correct the name."
+        )
     sizes = (n_inputs, n_outputs)
     n_needed = count_parameters(build)
     if n_needed > len(sizes):
         raise BadInput(
-            f"--model {name}: expected a function of no parameters or of (n_inputs, n_outputs); {function} needs "
-            f"{n_needed}."
+            "--model must name a function of no parameters or of (n_inputs, n_outputs). Received: "
+            f"{name}, which needs {n_needed}. Give the others a default."
         )
     try:
         return build(*sizes[:n_needed])
     except (Exception, SystemExit) as error:
-        raise BadInput(f"--model {name}: {function} raised {type(error).__name__}: {get_error_text(error)}.") from error
+        raise BadInput(
+            f"--model must name a function that returns a model. Received: {name}, which raised "
+            f"{type(error).__name__}: {get_error_text(error)}. Correct the function."
+        ) from error
 
 
 def _run(name: str, file: Path) -> Any:
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
-        raise BadInput(f"--model {name}: {file} cannot be read as Python code.")
+        raise BadInput(f"--model must name a file of Python code. Received: {name}, but {file} cannot be read as such.")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise BadInput(f"--model {name}: {file} raised {type(error).__name__}: {get_error_text(error)}.") from error
+        raise BadInput(
+            f"--model must name a file that Python can run. Received: {name}, but {file} raised "
+            f"{type(error).__name__}: {get_error_text(error)}. Correct the file."
+        ) from error
     return module
 
 
@@ -134,13 +149,13 @@ def _check_shapes(name: str, model: "keras.Model", n_inputs: int, n_outputs: int
     ends = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if any(tensors is None or len(tensors) != 1 for tensors in ends):
         raise BadInput(
-            f"--model {name}: expected a built Sequential or functional model with one input and one output. Begin it "
-            f"with keras.Input(({n_inputs},))."
+            "--model must give a built Sequential or functional model with one input and one output. Received: "
+            f"{name}, which gives another. Begin it with keras.Input(({n_inputs},))."
         )
     for end, tensors, size in (("input", ends[0], n_inputs), ("output", ends[1], n_outputs)):
         shape, needed = tuple(tensors[0].shape), (None, size)  # pyright: ignore[reportOptionalSubscript]
         if shape != needed:
             raise BadInput(
-                f"--model {name}: the {end} of the model has the shape {shape}, and the encoded table needs {needed}. "
-                "A function of (n_inputs, n_outputs) receives both sizes."
+                f"--model must have an {end} of the shape {needed} for the encoded table. Received: {name}, whose "
+                f"{end} has the shape {shape}. Give a function of (n_inputs, n_outputs), which receives both sizes."
             )

@@ -100,12 +100,16 @@ def test_a_file_without_a_header_is_asked_for_one(tmp_path):
     file.write_text(
         "53.46,5.68,27.68\n" + "".join(f"{a:.2f},{b:.2f},{c:.2f}\n" for a, b, c in RNG.normal(size=(60, 3)))
     )
-    with pytest.raises(BadInput, match="is there a header line.*53.46, 5.68, 27.68. Write names above it"):
+    with pytest.raises(
+        BadInput, match="first line that was read as the names: 53.46, 5.68, 27.68. If it is a row, write"
+    ):
         prepare_table(file, "y", None, 5)
     words = prepare_table(file, "27.68", None, 5).describe()
     assert "caution: the first line, 53.46, 5.68, 27.68, was read as the columns' names" in words
     file.write_text("5,0,0,1\n" + "1,2,3,4\n" * 9)
-    with pytest.raises(BadInput, match="same name: 0; is there a header line"):
+    with pytest.raises(
+        BadInput, match="same name for several columns: 0. Names are read from the first line. If it is"
+    ):
         read_table(file)
 
 
@@ -128,10 +132,10 @@ def test_the_separator_that_the_user_names(tmp_path, monkeypatch, option, separa
     assert columns.names == ("a_b",)
     if "\t" not in separator:
         with pytest.raises(
-            BadInput, match="lacks a_b, which the model was fitted with; it was read as the single column.*--sep"
+            BadInput, match="lacks a_b, which the model was fitted with; DATA was read as the single column.*--sep"
         ):
             read_cells(columns, read_table(Path("t.csv"), columns.to_csv_facts()).frame)
-    assert done.exit_code == 2 and "its columns are a" in done.stderr and done.stderr.rstrip().endswith("b, y.")
+    assert done.exit_code == 2 and "DATA has the columns a" in done.stderr and done.stderr.rstrip().endswith("b, y.")
     if "\t" not in separator:
         with pytest.raises(BadInput, match=f"single column.*--sep '?{'[|]' if option == '|' else option}"):
             prepare_table(Path("t.csv"), "z", None, 5)

@@ -96,9 +96,15 @@ def test_what_the_user_says_of_columns(tmp_path):
     )
     assert clipped > 3 and 7 < free < 8  # of one in sixty, (n - 1) / sqrt(n - 1)
     for wishes, words in (
-        (TableOptions(drop=("X",)), "--drop X: there is no column X in the data; did you mean x?"),
-        (TableOptions(number=("y",)), "y is the target"),
-        (TableOptions(number=("x",), category=("x",)), "contradict"),
+        (TableOptions(drop=("X",)), "--drop must be a column of DATA. Received: X. Did you mean x?"),
+        (
+            TableOptions(number=("y",)),
+            "--number must be a column other than the target. Received: y, the target. Choose its type",
+        ),
+        (
+            TableOptions(number=("x",), category=("x",)),
+            "--number must name another column than --category. Received: --category x and --number x.",
+        ),
     ):
         with pytest.raises(BadInput) as refusal:
             prepare_table(tmp_path / "t.csv", "y", None, 5, wishes)

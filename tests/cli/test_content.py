@@ -85,7 +85,7 @@ def test_an_index_of_parquet_is_a_column_if_it_has_a_name(tmp_path):
 
 def test_a_separator_goes_with_text(tmp_path):
     file = write(tmp_path, parquet(pd.DataFrame({"a": [1.0]})))
-    with pytest.raises(BadInput, match="--sep goes with CSV, and .* is a Parquet file"):
+    with pytest.raises(BadInput, match="--sep must be given for CSV only. Received: .*, which is a Parquet file"):
         read_table(file, CsvFacts(separator=","))
 
 
@@ -126,7 +126,7 @@ def test_a_table_with_another_separator_names_the_way_to_say_it(tmp_path):
 
 def test_names_that_repeat_in_parquet(tmp_path):
     frame = pd.DataFrame({"a": [1.0, 2.0], "y": [1.0, 2.0]}, index=pd.Index([1, 2], name="a"))
-    with pytest.raises(BadInput, match="columns with the same name: a; rename"):
+    with pytest.raises(BadInput, match="with the same name for several columns: a. Rename"):
         read_table(write(tmp_path, parquet(frame)))
 
 

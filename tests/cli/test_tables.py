@@ -74,16 +74,20 @@ def test_a_file_without_rows_is_said():
     ("files", "places", "message"),
     [
         ({"a.csv": "x\n1\n"}, ["a.csv", "no.csv"], "no.csv does not exist"),
-        ({"a.csv": "x\n1\n"}, ["b*.csv"], "no file has a name like b\\*.csv"),
-        ({"a.csv": "x\n1\n"}, ["a.csv", "a*.csv"], "a.csv is given twice"),
-        ({"d/_SUCCESS": ""}, ["d"], "d is a folder without a file"),
-        ({"a.csv": "x\n1\n", "b.csv": ""}, ["*.csv"], "b.csv is empty"),
-        ({"a.csv": "x\n1\n", "b.csv": "x,x\n1,2\n", "c.csv": "x\n1\n"}, ["*.csv"], "b.csv has columns with the same"),
-        ({"a.csv": "x\n1\n", "b.csv": b"PAR1 and no more", "c.csv": "x\n1\n"}, ["*.csv"], "b.csv is not a readable P"),
-        ({"a.csv": "x\n", "b.csv": "x\n"}, ["*.csv"], "a.csv and all other files have a header and no rows"),
-        ({"a.csv": "x,y\n1,2\n", "b.csv": "x\n1\n"}, ["*.csv"], "b.csv has no column y, and a.csv has. Add the col"),
-        ({"a.csv": "x\n1\n2\n", "b.csv": "x\nbig\nsmall\n"}, ["*.csv"], "x holds text in b.csv, such as 'big', and n"),
-        ({"a.csv": "x\ntrue\n", "b.csv": "x\nbig\n"}, ["*.csv"], "x holds text in b.csv, such as 'big', and boolean"),
+        ({"a.csv": "x\n1\n"}, ["b*.csv"], "Received: b\\*.csv, which matches none"),
+        ({"a.csv": "x\n1\n"}, ["a.csv", "a*.csv"], "Received: a.csv twice"),
+        ({"d/_SUCCESS": ""}, ["d"], "Received: d, a folder without one"),
+        ({"a.csv": "x\n1\n", "b.csv": ""}, ["*.csv"], "b.csv.* is empty"),
+        ({"a.csv": "x\n1\n", "b.csv": "x,x\n1,2\n", "c.csv": "x\n1\n"}, ["*.csv"], "b.csv, with the same name"),
+        ({"a.csv": "x\n1\n", "b.csv": b"PAR1 and no more", "c.csv": "x\n1\n"}, ["*.csv"], "b.csv, which is not a rea"),
+        ({"a.csv": "x\n", "b.csv": "x\n"}, ["*.csv"], "a.csv and all other files, with a header and no"),
+        ({"a.csv": "x,y\n1,2\n", "b.csv": "x\n1\n"}, ["*.csv"], "b.csv without y, and a.csv with y. Add the column"),
+        (
+            {"a.csv": "x\n1\n2\n", "b.csv": "x\nbig\nsmall\n"},
+            ["*.csv"],
+            "x must .* text in b.csv, such as 'big', and num",
+        ),
+        ({"a.csv": "x\ntrue\n", "b.csv": "x\nbig\n"}, ["*.csv"], "x must .* text in b.csv, such as 'big', and boo"),
     ],
 )
 def test_files_that_do_not_fit(files, places, message):
@@ -96,7 +100,7 @@ def test_files_that_do_not_fit(files, places, message):
 def test_csv_and_parquet_are_not_mixed():
     write("a.csv", "x\n1\n")
     pd.DataFrame({"x": [1.0]}).to_parquet("b.parquet")
-    with pytest.raises(BadInput, match="a.csv is CSV, and b.parquet is Parquet"):
+    with pytest.raises(BadInput, match="a.csv, which is CSV, and b.parquet, which is Parquet"):
         read("a.csv", "b.parquet")
 
 

@@ -49,5 +49,5 @@ def test_times_are_no_numbers(times):
     columns = Columns("y", "regression", (), *infer_columns(numbers))
     with pytest.raises(BadInput, match="column a should hold numbers; 30 of 30"):
         read_cells(columns, numbers.assign(a=times))
-    with pytest.raises(BadInput, match="--number a: no cell is a number"):
+    with pytest.raises(BadInput, match="--number must be a column with a number in some cell. Received: a,"):
         infer_columns(numbers.assign(a=times), number=["a"])

@@ -258,8 +258,8 @@ def test_wrong_arguments_are_answered(arguments, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f.assign(size=np.inf), "infinite numbers in size"),
-        (lambda f: f[["name"]], "no column is left to predict from"),
+        (lambda f: f.assign(size=np.inf), "`X` must hold finite numbers. Received: infinite numbers in size"),
+        (lambda f: f[["name"]], "`X` must have a column to predict from"),
         (lambda f: f.rename(columns={"city": "size"}), "different names"),
         (lambda f: f.rename(columns={"city": "a/b", "new": "a_b"}), "differ by more than a slash"),
     ],

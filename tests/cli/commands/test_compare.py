@@ -109,10 +109,16 @@ def test_the_folder_of_an_earlier_comparison_is_replaced_when_asked(fit):
         pytest.param(["--target", "price", "--penalties", "l3"], "expected names of l2, l1", id="unknown penalty"),
         pytest.param(["--target", "price", "--penalties", "l2,l2"], "expected different names", id="penalty twice"),
         pytest.param(["--target", "price", "--penalties", ""], "expected names of l2, l1", id="no penalty"),
-        pytest.param(["--target", "price", "--hidden", "4", "--model", "linear"], "--hidden goes with", id="hidden"),
-        pytest.param(["--target", "price", "--drop", "price"], "--drop price: price is the target.", id="drop"),
+        pytest.param(
+            ["--target", "price", "--hidden", "4", "--model", "linear"], "--hidden must be given with", id="hidden"
+        ),
+        pytest.param(
+            ["--target", "price", "--drop", "price"], "--drop must be a column other than the target.", id="drop"
+        ),
         pytest.param(["--target", "price", "--time", "size", "--nested"], "--nested splits the rows", id="time"),
-        pytest.param(["--target", "price", "--group", "town", "--fold", "kind"], "contradict each other", id="splits"),
+        pytest.param(
+            ["--target", "price", "--group", "town", "--fold", "kind"], "must not be given together", id="splits"
+        ),
         pytest.param([], "Missing option '--target'", id="no target"),
         pytest.param(["--target", "price", "--budget", "2"], "No such option", id="budget"),
     ],

@@ -116,7 +116,7 @@ def test_a_file_of_a_layer_is_no_model(fake_fit, command):
     run("fit", write(), "--target", "price", "-o", "run")
     file = of_a_layer("run/model.keras")
     done = run("doctor", file) if command == "doctor" else run("predict", "run", "houses.csv", "-o", "out.csv")
-    assert done.exit_code == 2 and "holds a Rescaling; expected a Keras model" in done.stderr
+    assert done.exit_code == 2 and "holds a Rescaling" in done.stderr
 
 
 # --- limits of the operating system

@@ -153,7 +153,7 @@ def test_the_folder_is_kept_unless_told(fake_fit):
     assert again.exit_code == 2 and "add --overwrite" in again.stderr
     assert Path("houses-shrinkage/model.keras").read_bytes() == before
     misspelt = run("fit", "houses.csv", "--target", "prize")
-    assert "did you mean price?" in misspelt.stderr and "--overwrite" not in misspelt.stderr
+    assert "Did you mean price?" in misspelt.stderr and "--overwrite" not in misspelt.stderr
 
 
 @pytest.mark.parametrize("output", [".", "houses-shrinkage"])
@@ -231,14 +231,14 @@ def test_a_crash_while_writing_leaves_nothing(fake_fit, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "arguments", "message"),
     [
-        ({}, ["--target", "prize"], "did you mean price?"),
+        ({}, ["--target", "prize"], "Did you mean price?"),
         ({"price": None}, ["--target", "price"], "missing in every row"),
         ({"price": 1}, ["--target", "price"], "single value"),
         ({"town": "Ulm"}, ["--target", "town"], "single value Ulm"),
         ({"size": np.inf}, ["--target", "price"], "infinite numbers in size (60 of 60 rows)"),
         ({"a/b": range(5, N + 5), "a_b": range(N, 2 * N)}, ["--target", "price"], "a/b, a_b"),
-        ({}, ["--target", "price", "--folds", 61], "60 rows cannot be split into 61 folds"),
-        ({}, ["--target", "kind", "--task", "binary"], "needs two classes"),
+        ({}, ["--target", "price", "--folds", 61], "Received: 61 for 60 rows"),
+        ({}, ["--target", "kind", "--task", "binary"], "column of two classes for --task"),
         ({}, ["--target", "price", "--hidden", "64;64"], "expected whole numbers such as 64,64"),
         ({}, ["--target", "price", "--learning-rate", 0], "--learning-rate"),
         ({}, ["--target", "price", "--folds", 1], "--folds"),
@@ -334,7 +334,7 @@ def test_results_are_not_written_into_a_folder_of_data(fake_fit):
 @pytest.mark.parametrize("names", ["size,town", "size, town"])
 def test_several_columns_in_an_option_are_answered(fake_fit, option, names):
     done = run("fit", write(), "--target", "price", option, names)
-    refused(done, f"{option} {names}: an option has one column; say {option} size {option} town.")
+    refused(done, f"{option} must name one column each time. Received: {names}. Give {option} size {option} town.")
     assert fake_fit.calls == []
 
 

@@ -54,7 +54,7 @@ def test_a_folder_of_images_from_end_to_end():
     assert table["file"].tolist() == sorted(table["file"]) and len(table) == 7
     assert table["prediction"].isna().tolist() == table["file"].str.contains("bad").tolist()
     done = run("predict", "images-shrinkage", "new/night/bad.png", "-o", "none.csv")
-    assert done.exit_code == 2 and "predicts images, and new/night/bad.png is not readable" in done.stderr
+    assert done.exit_code == 2 and "predicts images. Received: new/night/bad.png, which is not readable" in done.stderr
     assert not Path("none.csv").exists()
     known = table.dropna()
     assert known["prediction"].tolist() == [Path(file).parent.name for file in known["file"]]
@@ -145,7 +145,7 @@ def test_images_without_folders_of_classes_are_no_table(options):
     assert done.exit_code == 2 and "a folder that has a folder for each class" in done.stderr
     Path("empty").mkdir()
     done = run("fit", "empty", *options)
-    assert done.exit_code == 2 and "empty is a folder without a file" in done.stderr
+    assert done.exit_code == 2 and "Received: empty, a folder without one" in done.stderr
 
 
 @pytest.mark.parametrize(

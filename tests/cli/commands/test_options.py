@@ -41,17 +41,20 @@ def test_numbers_that_are_none_are_refused_as_json_too(tmp_path, option, value):
 def test_hidden_units_of_a_linear_model(tmp_path):
     asked = ["fit", str(write(tmp_path, TEXT)), "--target", "a", "--model", "linear", "--hidden", "8"]
     done = CliRunner().invoke(main, asked)
-    assert done.exit_code == 2 and "--hidden goes with --model mlp" in done.stderr
+    assert done.exit_code == 2 and "--hidden must be given with --model mlp only" in done.stderr
 
 
 BUDGETS: dict[str, tuple[list[str], str]] = {
-    "linear": (["--model", "linear"], "--model linear does not go with --budget: a linear model trains"),
-    "time": (["--time", "x"], "--time does not go with --budget: the search holds out rows at random"),
-    "fold": (["--fold", "x"], "--fold does not go with --budget"),
-    "folds": (["--folds", "4"], "--folds does not go with --budget: the search has one split"),
-    "repeats": (["--repeats", "2"], "--repeats does not go with --budget"),
-    "learning curve": (["--learning-curve"], "--learning-curve does not go with --budget: the search trains on a part"),
-    "choose": (["--choose", "1se"], "--choose does not go with --budget: the search has a rule"),
+    "linear": (["--model", "linear"], "--budget and --model linear must not be given together: a linear model trains"),
+    "time": (["--time", "x"], "--budget and --time must not be given together: the search holds out rows at random"),
+    "fold": (["--fold", "x"], "--budget and --fold must not be given together"),
+    "folds": (["--folds", "4"], "--budget and --folds must not be given together: the search has one split"),
+    "repeats": (["--repeats", "2"], "--budget and --repeats must not be given together"),
+    "learning curve": (
+        ["--learning-curve"],
+        "--budget and --learning-curve must not be given together: the search trains on a part",
+    ),
+    "choose": (["--choose", "1se"], "--budget and --choose must not be given together: the search has a rule"),
 }
 
 

@@ -74,7 +74,7 @@ def test_predict_says_what_is_new_and_ignores_what_it_does_not_know(fake_fit):
     [
         (lambda frame: frame.drop(columns=["town", "size"]), [], "the data lacks size, town"),
         (lambda frame: frame.assign(size="big"), [], "column size should hold numbers; 60 of 60 cells do not"),
-        (lambda frame: frame, ["-o", "out.xlsx"], "must end in .csv or .parquet"),
+        (lambda frame: frame, ["-o", "out.xlsx"], "-o must end in .csv or .parquet. Received: out.xlsx."),
         (lambda frame: frame, ["-o", "houses.csv"], "houses.csv exists"),
         (lambda frame: frame, ["-o", "new.csv", "--overwrite"], "new.csv is the table to predict"),
         (lambda frame: frame, ["-o", "run"], "must end in"),
@@ -90,14 +90,17 @@ def test_predict_refuses(fake_fit, change, arguments, message):
 
 def test_predict_needs_a_run():
     done = run("predict", "nowhere", write(), "-o", "out.csv")
-    assert done.exit_code == 2 and "not a folder that `shrinkage fit` wrote" in done.stderr
+    assert (
+        done.exit_code == 2
+        and "must be a folder that `shrinkage fit` wrote. Received: nowhere, which has no model.keras" in done.stderr
+    )
 
 
 def test_predict_with_a_damaged_model(fake_fit):
     fitted("price")
     Path("run/model.keras").write_text("not a model")
     done = run("predict", "run", "houses.csv", "-o", "out.csv")
-    assert done.exit_code == 2 and "cannot be loaded as a Keras model" in done.stderr
+    assert done.exit_code == 2 and "RUN must hold a model that Keras can load" in done.stderr
 
 
 @pytest.mark.parametrize("target", ["price", "kind"])

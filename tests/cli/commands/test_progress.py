@@ -36,7 +36,7 @@ def test_a_demo_is_quiet_if_asked(fake_fit):
 @pytest.mark.parametrize("command", [SMALL, ("demo",)], ids=["fit", "demo"])
 def test_quiet_and_verbose_are_refused_together(command, fake_fit):
     write()
-    refused(run(*command, "--quiet", "--verbose"), "--quiet and --verbose contradict each other")
+    refused(run(*command, "--quiet", "--verbose"), "--quiet and --verbose must not be given together")
 
 
 @pytest.mark.parametrize(

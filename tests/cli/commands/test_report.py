@@ -64,4 +64,4 @@ def test_a_folder_without_a_run_has_no_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     done = run("report", "empty")
-    assert done.exit_code == 2 and "has no finished run" in done.stderr
+    assert done.exit_code == 2 and "RUN must be a finished run" in done.stderr

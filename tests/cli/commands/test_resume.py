@@ -142,9 +142,10 @@ def test_showing_a_run_in_training_imports_no_tensorflow(unfinished):
 def test_a_run_in_training_is_not_touched(unfinished):
     """By another fit, by another resume, or by show, which says that it is in training."""
     with FileLock("run/record/lock"):
-        for command in ((*FIT, "--overwrite"), ("resume", "run")):
+        for option, command in (("-o", (*FIT, "--overwrite")), ("RUN", ("resume", "run"))):
             refused = run(*command)
-            assert refused.exit_code == 2 and "another process trains in run" in refused.stderr
+            assert refused.exit_code == 2
+            assert f"{option} must be a folder in which no other process trains. Received: run," in refused.stderr
             assert "the run is saved" not in refused.stderr
         assert "A process trains it" in run("show", "run").stdout
         assert json.loads(run("show", "run", "--format", "json").stdout)["running"]
@@ -154,7 +155,7 @@ def test_a_run_in_training_is_not_touched(unfinished):
 def test_a_run_that_lost_its_journal_is_trained_anew(unfinished):
     Path("run/record/journal.jsonl").unlink()
     shown = run("show", "run")
-    assert shown.exit_code == 2 and "`shrinkage resume run` trains it from the beginning" in shown.stderr
+    assert shown.exit_code == 2 and "Train it from the beginning with `shrinkage resume run`" in shown.stderr
     assert run("resume", "run").exit_code == 0
     assert run(*FIT[:-1], "other").exit_code == 0
     same_numbers("run", "other")
@@ -162,7 +163,7 @@ def test_a_run_that_lost_its_journal_is_trained_anew(unfinished):
 
 def test_an_unfinished_run_predicts_nothing(unfinished):
     refused = run("predict", "run", "houses.csv", "-o", "predicted.csv")
-    assert refused.exit_code == 2 and "is not finished: `shrinkage resume run` goes on" in refused.stderr
+    assert refused.exit_code == 2 and "is not finished. Go on with `shrinkage resume run`" in refused.stderr
 
 
 def test_other_data_is_not_trained_on(unfinished):
@@ -197,11 +198,11 @@ def _linear():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "has no run"),
+        (None, "RUN must be the folder of a run"),
         ("{", "cannot be read"),
         ('{"schema": 2, "folder": "/", "arguments": []}', "another version"),
         ('{"schema": 1, "folder": "/", "arguments": [1]}', "another version"),
-        ('{"schema": 1, "folder": "/no/such/folder", "arguments": []}', "cannot be entered"),
+        ('{"schema": 1, "folder": "/no/such/folder", "arguments": []}', "began in /no/such/folder (No such file"),
         ('{"schema": 1, "folder": "/", "arguments": ["--nonsense"]}', "No such option"),
         ("[" * 100_000, "cannot be read"),
     ],

@@ -68,19 +68,35 @@ def test_equal_times_are_said(fake_fit):
 
 
 BAD: dict[str, tuple[list[object], dict[str, Any], str]] = {
-    "no such column": (["--group", "whom"], {"who": WHO}, "--group whom: there is no column whom"),
-    "the target": (["--time", "price"], {}, "--time price: price is the target."),
-    "dropped too": (["--group", "town", "--drop", "town"], {}, "--drop town and --group town contradict"),
-    "two splits": (["--group", "town", "--time", "size"], {}, "--group town and --time size contradict"),
-    "repeated in time": (["--time", "size", "--repeats", 2], {}, "--repeats goes with folds at random"),
-    "repeated numbers": (["--fold", "part", "--repeats", 2], {"part": PART}, "--repeats goes with folds at random"),
-    "few groups": (["--group", "town"], {}, "--group town: 2 groups cannot be split into 5 folds; give fewer --folds"),
-    "missing groups": (["--group", "size"], {}, "--group size: missing in 6 of 60 rows"),
-    "halves": (["--fold", "part"], {"part": PART / 2}, "--fold part: cells must be whole numbers"),
-    "names": (["--fold", "town"], {}, "60 of 60 are not, such as '"),
-    "one number": (["--fold", "part"], {"part": np.ones(N, int)}, "every cell is 1, and a fold must hold out some"),
-    "only -1": (["--fold", "part"], {"part": -np.ones(N, int)}, "every cell is -1, and a fold must"),
-    "no times": (["--time", "town"], {}, "--time town: cells must be numbers, or dates such as 2024-01-31"),
+    "no such column": (["--group", "whom"], {"who": WHO}, "--group must be a column of DATA. Received: whom."),
+    "the target": (["--time", "price"], {}, "--time must be a column other than the target. Received: price,"),
+    "dropped too": (
+        ["--group", "town", "--drop", "town"],
+        {},
+        "--group must name another column than --drop. Received: --drop town",
+    ),
+    "two splits": (
+        ["--group", "town", "--time", "size"],
+        {},
+        "must not be given together. Received: --group town and --time size.",
+    ),
+    "repeated in time": (
+        ["--time", "size", "--repeats", 2],
+        {},
+        "--repeats must be 1 with --time size, which is one split",
+    ),
+    "repeated numbers": (["--fold", "part", "--repeats", 2], {"part": PART}, "--repeats must be 1 with --fold part"),
+    "few groups": (["--group", "town"], {}, "Received: 5 for 2 groups of --group town. Give fewer --folds"),
+    "missing groups": (["--group", "size"], {}, "missing cells. Received: size, which is missing in 6 of 60 rows"),
+    "halves": (["--fold", "part"], {"part": PART / 2}, "--fold must be a column of whole numbers"),
+    "names": (["--fold", "town"], {}, "of which 60 of 60 cells are not, such as '"),
+    "one number": (
+        ["--fold", "part"],
+        {"part": np.ones(N, int)},
+        "holds out some rows and trains on others. Received: part, in which every cell is 1.",
+    ),
+    "only -1": (["--fold", "part"], {"part": -np.ones(N, int)}, "Received: part, in which every cell is -1."),
+    "no times": (["--time", "town"], {}, "--time must be a column of numbers, or of dates such as 2024-01-31"),
     "two orders": (
         ["--time", "day"],
         {"day": ["01/02/2024", "03/04/2024"] * 30},
@@ -89,12 +105,12 @@ BAD: dict[str, tuple[list[object], dict[str, Any], str]] = {
     "odd dates": (
         ["--time", "day"],
         {"day": ["31/01/2024", *DAY[1:]]},
-        "1 of 60 are not, such as '31/01/2024'",
+        "1 of 60 cells are not, such as '31/01/2024'",
     ),
     "more folds than rows": (
         ["--time", "day", "--folds", 60],
         {"day": DAY.to_numpy()},
-        "60 rows cannot be split into 60",
+        "Received: 60 for 60 rows with a target",
     ),
 }
 
