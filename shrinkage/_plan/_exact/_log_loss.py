@@ -34,7 +34,8 @@ class LogLoss:
 
     def __init__(self, head: Head, shift: np.ndarray, moments: Moments):
         self.kind: Kind = head.kind
-        self.units, self._raw_coefficients = head.units, np.zeros((0, 0, 0))
+        self.units: int = head.units
+        self._raw_coefficients: np.ndarray = np.zeros((0, 0, 0))
         self.weight, gram = moments.weight, moments.gram
         mean = moments.total / self.weight
         self.penalised = np.ones(len(gram))
