@@ -122,7 +122,7 @@ CONVENTIONS = {
     "keras.L1L2": Convention(
         "keras.regularizers.L1L2(l1, l2)",
         ("ElasticNet",),
-        {None: "it has two strengths: convert rho * lam from or to keras.L1, and (1 - rho) * lam from or to keras.L2"},
+        {None: "it has two strengths. Convert rho * lam from or to keras.L1, and (1 - rho) * lam from or to keras.L2"},
     ),
     "keras.weight_decay": Convention(
         "weight_decay={} of a Keras optimizer",
@@ -258,14 +258,14 @@ def convert(
         >>> sh.convert(0.01, "keras.weight_decay", "keras.L2", optimizer="adam")
         Traceback (most recent call last):
         ...
-        ValueError: keras.weight_decay has no equivalent as keras.L2 with optimizer='adam': a decoupled decay...
+        ValueError: optimizer must be SGD without momentum, or keras.weight_decay has no equivalent as keras.L2: ...
     """
     source_convention, target_convention = _get_convention("source", source), _get_convention("target", target)
     numbers = {"n": n, "batch": batch, "eta": eta, "sd_y": sd_y, "sigma": sigma}
     _check_numbers(lam, source_convention, numbers)
     _check_kinds(source, source_convention, target, target_convention)
     _check_decay(source, source_convention, target, target_convention, _get_optimizer_name(optimizer))
-    ratio = _get_factor(target, target_convention, loss) / _get_factor(source, source_convention, loss)
+    ratio = _get_factor("target", target, loss) / _get_factor("source", source, loss)
     numbers = _select_numbers(ratio, numbers, f"{source} to {target}")
     if lam == (math.inf if source_convention.is_inverse else 0):  # no penalty
         return math.inf if target_convention.is_inverse else 0.0
@@ -276,8 +276,14 @@ def convert(
         converted = math.inf
     if not 0 < converted < math.inf:
         size = "large" if converted else "small"
-        raise ValueError(f"{source} has no equivalent as {target}: {lam!r} would be too {size} a number there.")
+        text = f"$lam must have an equivalent as {target}. Received: {lam!r}, which would be too {size} a number there."
+        raise _refuse(text, "lam")
     return converted
+
+
+def _refuse(text: str, *names: str, **values: Argument) -> ValueError:
+    """Return an error. `$name` in the text stands for an argument."""
+    return ValueError(Note(text, **{name: Argument(name, equals=False) for name in names}, **values))
 
 
 def _get_convention(argument: str, name: str) -> Convention:
@@ -286,9 +292,8 @@ def _get_convention(argument: str, name: str) -> Convention:
     by_lower = {known.lower(): known for known in CONVENTIONS}
     by_lower |= {known.rpartition(".")[2].lower(): known for known in CONVENTIONS if known.startswith("sklearn.")}
     near = get_close_matches(str(name).lower(), by_lower, n=1)
-    hint = f"Did you mean {by_lower[near[0]]!r}? " if near else ""
-    text = f"$argument is unknown. {hint}It must be one of {', '.join(CONVENTIONS)}."
-    raise ValueError(Note(text, argument=Argument(argument, name)))
+    hint = f" Did you mean {by_lower[near[0]]!r}?" if near else ""
+    raise _refuse(f"${argument} must be one of {', '.join(CONVENTIONS)}. Received: {name!r}.{hint}", argument)
 
 
 def _check_numbers(lam: float, convention: Convention, numbers: Mapping[str, float | None]) -> None:
@@ -299,11 +304,10 @@ def _check_numbers(lam: float, convention: Convention, numbers: Mapping[str, flo
         or (math.isinf(lam) and not convention.is_inverse)
     ):
         expected = "a positive number" if convention.is_inverse else "a finite number, 0 or more"
-        raise ValueError(Note(f"$lam must be {expected}; received {lam!r}.", lam=Argument("lam", equals=False)))
+        raise _refuse(f"$lam must be {expected}. Received: {lam!r}.", "lam")
     for name, value in numbers.items():
         if value is not None and not (_is_number(value) and 0 < value < math.inf):
-            text = f"$argument must be a positive number; received {value!r}."
-            raise ValueError(Note(text, argument=Argument(name, equals=False)))
+            raise _refuse(f"${name} must be a positive number. Received: {value!r}.", name)
 
 
 def _is_number(value: object) -> bool:
@@ -315,11 +319,9 @@ def _is_number(value: object) -> bool:
 
 def _check_kinds(source: str, source_convention: Convention, target: str, target_convention: Convention) -> None:
     if not set(source_convention.kinds) & set(target_convention.kinds):
-        have = (
-            f"{source} is {' or '.join(source_convention.kinds)}, and {target} is "
-            f"{' or '.join(target_convention.kinds)}"
-        )
-        raise ValueError(f"{source} has no equivalent as {target}: {have}.")
+        ours, theirs = (" or ".join(convention.kinds) for convention in (source_convention, target_convention))
+        text = f"$target must be a convention for {ours}, as {source} is. Received: {target}, which is for {theirs}."
+        raise _refuse(text, "target")
 
 
 def _check_decay(
@@ -327,20 +329,18 @@ def _check_decay(
 ) -> None:
     if source_convention.is_decoupled == target_convention.is_decoupled:
         return
-    fixed = source_convention.optimizer or target_convention.optimizer
     reason = (
-        "a decoupled decay bypasses what the optimizer does to gradients, and a penalty in the objective does not; "
-        "they are the same only for SGD without momentum"
+        f"SGD without momentum, or {source} has no equivalent as {target}: a decoupled decay bypasses what other "
+        f"optimizers do to gradients, and a penalty in the objective does not"
     )
+    fixed = source_convention.optimizer or target_convention.optimizer
     if fixed is not None:
-        owner = source if source_convention.optimizer else target
-        raise ValueError(f"{source} has no equivalent as {target}: {owner} goes with {fixed}; {reason}.")
-    if optimizer is None:
-        text = f"{source} to {target} needs $optimizer: {reason}. Give $sgd if it is that."
-        raise ValueError(Note(text, optimizer=Argument("optimizer"), sgd=Argument("optimizer", "sgd")))
-    if optimizer.lower() != "sgd":
-        text = f"{source} has no equivalent as {target} with $optimizer: {reason}."
-        raise ValueError(Note(text, optimizer=Argument("optimizer", optimizer)))
+        argument, owner = ("source", source) if source_convention.optimizer else ("target", target)
+        raise _refuse(f"${argument} must go with {reason}. Received: {owner}, which goes with {fixed}.", argument)
+    if optimizer is None or optimizer.lower() != "sgd":
+        received = "none. Give $sgd if the model is trained by it" if optimizer is None else repr(optimizer)
+        text = f"$optimizer must be {reason}. Received: {received}."
+        raise _refuse(text, "optimizer", sgd=Argument("optimizer", "sgd"))
 
 
 def _get_optimizer_name(optimizer: Any) -> str | None:
@@ -350,8 +350,8 @@ def _get_optimizer_name(optimizer: Any) -> str | None:
     inside = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer has one
     if isinstance(optimizer, type) or not hasattr(inside, "learning_rate"):
         raise TypeError(
-            f'optimizer must be a Keras optimizer or its name, "sgd" for SGD without momentum, else such as "adam"; '
-            f"received {optimizer!r}."
+            f'optimizer must be a Keras optimizer or its name, "sgd" for SGD without momentum, else such as "adam". '
+            f"Received: {optimizer!r}."
         )
     kind = type(inside).__name__
     options = ("momentum", "clipnorm", "global_clipnorm", "clipvalue", "gradient_accumulation_steps")
@@ -359,39 +359,42 @@ def _get_optimizer_name(optimizer: Any) -> str | None:
     return f"{kind} with {', '.join(more)}" if more and kind == "SGD" else kind
 
 
-def _get_factor(name: str, convention: Convention, loss: Any) -> Factor:
-    named = [key for key in convention.factors if key is not None]
+def _get_factor(argument: str, name: str, loss: Any) -> Factor:
+    factors = CONVENTIONS[name].factors
+    named = [key for key in factors if key is not None]
     if loss is None and named:
-        text = f"{name} needs $loss, the name of the Keras loss: {' or '.join(named)}."
-        raise ValueError(Note(text, loss=Argument("loss")))
-    key = name_loss(loss) if named else None
-    factor = convention.factors.get(key, convention.factors.get(None))
+        text = f"$loss must be the name of the Keras loss for {name}: {' or '.join(named)}. Received: none."
+        raise _refuse(text, "loss")
+    factor = factors.get(name_loss(loss) if named else None, factors.get(None))
     if isinstance(factor, Factor):
         return factor
-    possible = [key for key in named if isinstance(convention.factors[key], Factor)]
-    reason = factor or f"its loss is {' or '.join(possible)}"
-    raise ValueError(Note(f"{name} has no equivalent with $loss: {reason}.", loss=Argument("loss", loss)))
+    if not named:
+        raise _refuse(f"${argument} must be a convention with an equivalent. Received: {name}, but {factor}.", argument)
+    possible = " or ".join(key for key in named if isinstance(factors[key], Factor))
+    reason = f" {name} has no equivalent, as {factor}." if factor else ""
+    received = loss if isinstance(loss, str) else name_loss(loss)
+    raise _refuse(f"$loss must be {possible} for {name}. Received: {received}.{reason}", "loss")
 
 
 def name_loss(loss: Any) -> str:
     """Return the Keras name of a loss, given as a name, a function, a class or an object."""
     if not isinstance(loss, str) and not callable(loss):
-        raise TypeError(f'loss must be a Keras loss or its name, such as "mse"; received {loss!r}.')
+        raise TypeError(f'loss must be a Keras loss or its name, such as "mse". Received: {loss!r}.')
     if getattr(loss, "reduction", "") == "sum":
-        raise ValueError("loss has reduction='sum', and the strengths of other libraries are for the mean over rows.")
+        raise ValueError("loss must be a mean over rows, as in other libraries. Received: reduction='sum'.")
     name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
     plain = name.lower().replace("_", "")
     if plain in _LOSSES:
         return _SYNONYMS.get(_LOSSES[plain], _LOSSES[plain])
     near = get_close_matches(plain, _LOSSES, n=1)
-    hint = f"Did you mean {_LOSSES[near[0]]!r}? " if near else ""
-    text = f'$loss is unknown. {hint}It must be a loss of Keras or its name, such as "mse".'
-    raise ValueError(Note(text, loss=Argument("loss", name)))
+    hint = f" Did you mean {_LOSSES[near[0]]!r}?" if near else ""
+    raise _refuse(f'$loss must be a loss of Keras or its name, such as "mse". Received: {name!r}.{hint}', "loss")
 
 
 def _select_numbers(ratio: Factor, numbers: Mapping[str, float | None], conversion: str) -> dict[str, float]:
-    missing_names = [name for name in ratio.powers if numbers[name] is None]
-    if missing_names:
-        asked = "; ".join(f"${name}, {_MEANING[name]}" for name in sorted(missing_names))
-        raise ValueError(Note(f"{conversion} needs {asked}.", **{name: Argument(name) for name in missing_names}))
+    names = sorted(name for name in ratio.powers if numbers[name] is None)
+    if names:
+        fixes = " ".join(f"Give ${name}, {_MEANING[name]}." for name in names)
+        text = f"{' and '.join(f'${name}' for name in names)} must be given for {conversion}. Received: none. {fixes}"
+        raise _refuse(text, *names)
     return {name: value for name, value in numbers.items() if value is not None}

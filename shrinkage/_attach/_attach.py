@@ -120,13 +120,21 @@ def detach(what: keras.Model | Attachment) -> None:
         True
     """
     if not isinstance(what, (keras.Model, Attachment)):
-        raise TypeError(f"detach takes a model or an attachment, as attach returned. Received: {type(what).__name__}.")
+        raise TypeError(
+            f"`what` must be a keras.Model, or an attachment as attach returned it. Received: {type(what).__name__}."
+        )
     model = what.model if isinstance(what, Attachment) else what
     attached = get_attachments(model)
-    if not attached:
-        raise ValueError(f"There is nothing to detach: no penalty is attached to model {model.name!r}.")
     if isinstance(what, Attachment) and what not in attached:
-        raise ValueError(f"There is nothing to detach: this penalty is not attached to model {model.name!r} any more.")
+        raise ValueError(
+            f"`what` must be an attached penalty. Received: a penalty that is not attached to model {model.name!r} any "
+            f"more. Leave the call out."
+        )
+    if not attached:
+        raise ValueError(
+            f"`what` must be a model with a penalty attached. Received: model {model.name!r}, which has none. Leave "
+            f"the call out."
+        )
     hooks = get_hooks(model)
     for table in hooks.list_tables():
         table.release()
@@ -147,8 +155,8 @@ def _check_rows(rows: Any, penalty: Penalty, how: How, model: keras.Model) -> No
     by_weight = penalty.elementwise and penalty.toward is None
     if rows == "touched" and not (isinstance(how, Coupled) and by_weight):
         raise ValueError(
-            f'rows="touched" adds to the gradients of single weights, and takes how=shrinkage.Coupled(), no group '
-            f"lasso and no weights to draw towards. Received: {penalty!r}, {how!r}."
+            f'rows="touched" must have how=shrinkage.Coupled(), no group lasso and no weights to draw towards, as it '
+            f'adds to the gradients of single weights. Received: {penalty!r}, {how!r}. Attach with rows="all".'
         )
 
 
@@ -156,12 +164,13 @@ def _check_lazy(penalty: Penalty, how: How, model: keras.Model) -> None:
     """Refuse penalties and strategies for which rows="lazy" has no exact form."""
     if not penalty.can_decay or penalty.toward is not None or not isinstance(how, Coupled):
         raise ValueError(
-            f'rows="lazy" collects the factors 1 - eta*lam by which an untouched row decays under shrinkage.L2() with '
-            f"how=shrinkage.Coupled(); other penalties do more than multiply. Received: {penalty!r}, {how!r}. Take "
-            f'rows="all".'
+            f'rows="lazy" must have shrinkage.L2() and how=shrinkage.Coupled(), as it collects the factors 1 - eta*lam '
+            f"by which an untouched row decays, and other penalties do more than multiply. Received: {penalty!r}, "
+            f'{how!r}. Attach with rows="all".'
         )
-    if model.distribute_strategy.num_replicas_in_sync > 1:
-        raise ValueError('rows="lazy" works with one replica only. Take rows="all".')
+    n_replicas = model.distribute_strategy.num_replicas_in_sync
+    if n_replicas > 1:
+        raise ValueError(f'rows="lazy" must have one replica. Received: {n_replicas}. Attach with rows="all".')
 
 
 def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:
@@ -201,12 +210,13 @@ def _check_free(model: keras.Model, attachment: Attachment) -> None:
     twice = [v.path for v in chosen if id(v) in taken]
     if twice:
         raise ValueError(
-            f"These weights have a penalty attached already: {', '.join(twice)}. Detach that penalty, or let on= name "
-            f"other weights."
+            f"on= must name weights without an attached penalty. Received: weights with a penalty, {', '.join(twice)}. "
+            f"Detach that penalty, or name other weights."
         )
     own = [v.path for v in chosen if v.regularizer is not None]
     if own:
         raise ValueError(
-            f"These weights have a regularizer of Keras: {', '.join(own)}. Build the layers without it, or set "
-            f"`variable.regularizer = None`, or let on= name others."
+            f"on= must name weights without a regularizer of Keras. Received: weights with a regularizer, "
+            f"{', '.join(own)}. Build the layers without it, or set `variable.regularizer = None`, or name other "
+            f"weights."
         )

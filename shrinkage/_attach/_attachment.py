@@ -65,7 +65,8 @@ class Attachment:
     def __setattr__(self, name: str, value: Any) -> None:
         if name != "lam" and not name.startswith("_"):
             raise AttributeError(
-                f"Only lam of an attachment can be set. Received: {name}={value!r}. Detach it, and attach again."
+                f"The attribute to set must be lam, as the others of an attachment are fixed. Received: "
+                f"{name}={value!r}. Detach the penalty, and attach again."
             )
         super().__setattr__(name, value)
 
@@ -83,16 +84,15 @@ class Attachment:
     def lam(self, value: float) -> None:
         if not isinstance(self._lam, keras.Variable):
             raise ValueError(
-                f"lam is a function of the step and cannot be set: {get_lam_name(self._lam)}. Detach, and attach "
-                "again with "
-                f"lam={value!r}."
+                f"lam must stay the function of the step that was attached, {get_lam_name(self._lam)}. Received: "
+                f"lam={value!r}. Detach, and attach again with lam={value!r}."
             )
         number = as_number(value)
         if not isinstance(number, float):
             raise TypeError(
-                f"lam can be set to a number. Received: {get_lam_name(value) if callable(value) else repr(value)}. "
-                "For a "
-                f"keras.optimizers.schedules schedule or a function of the step, detach, and attach again with it."
+                f"lam must be set to a number. Received: {get_lam_name(value) if callable(value) else repr(value)}. "
+                f"For a keras.optimizers.schedules schedule or a function of the step, detach, and attach again with "
+                f"it."
             )
         check_lam(number)
         self._lam.assign(number)
@@ -247,7 +247,11 @@ class Attachment:
             )
         check_proximal(step)
         if step.gradient_accumulation_steps:
-            raise ValueError("after_step() cannot tell which steps accumulate: compile the model with the optimizer.")
+            raise ValueError(
+                f"`step` must be an optimizer without gradient accumulation, as after_step() cannot tell which steps "
+                f"accumulate. Received: gradient_accumulation_steps={step.gradient_accumulation_steps}. Compile the "
+                f"model with the optimizer."
+            )
         check_has_stepped(step, [weight.variable for weight in self.weights])
         get_step_count(step).assign_sub(1)  # the step size is computed before the step is counted
         shrink(step, self.weights, lam, step.learning_rate)
@@ -256,30 +260,30 @@ class Attachment:
     def _check_loop(self, method: str) -> None:
         if not self._is_attached:
             raise ValueError(
-                f"{method}() needs an attached penalty, and this penalty is not attached to model {self.model.name!r} "
-                f"any more. Leave it out, or attach again."
+                f"{method}() must be called for an attached penalty. Received: a penalty that is not attached to model "
+                f"{self.model.name!r} any more. Leave {method}() out, or attach again."
             )
         if getattr(self.model, "optimizer", None) is not None:
             raise ValueError(
-                f"{method}() is for loops without model.optimizer. Model {self.model.name!r} is compiled, and its "
-                f"optimizer adds the penalty: with {method}() the penalty would count twice. Leave it out, and "
-                f"take the steps with model.optimizer.apply_gradients."
+                f"{method}() must be called in a loop without model.optimizer. Received: model {self.model.name!r}, "
+                f"which is compiled: its optimizer adds the penalty, which would count twice. Leave {method}() out, "
+                f"and take the steps with model.optimizer.apply_gradients."
             )
         if self.rows == "lazy":
             raise ValueError(
-                f'{method}() does not know the step size that rows="lazy" needs. Compile the model, and '
-                f"take the steps with model.optimizer."
+                f'{method}() must be called for rows="all" or rows="touched". Received: rows="lazy", which needs the '
+                f"step size of model.optimizer. Compile the model, and take the steps with model.optimizer."
             )
         if isinstance(self.how, Decoupled):
             raise ValueError(
-                f"{method}() cannot shrink the weights before the step, as Decoupled() does. Compile the model, and "
-                f"take the steps with model.optimizer.apply_gradients."
+                f"{method}() must be called for Coupled() or Proximal(). Received: {self.how!r}, which shrinks the "
+                f"weights before the step. Compile the model, and take the steps with model.optimizer.apply_gradients."
             )
         if not isinstance(self._lam, keras.Variable):
             raise ValueError(
-                f"{method}() cannot count the steps that lam={get_lam_name(self._lam)} is a function of. Compile the "
-                "model, "
-                f"and take the steps with model.optimizer; or give lam as a keras.Variable, and assign to it."
+                f"{method}() must be called for lam as a number or a keras.Variable, as it cannot count the steps. "
+                f"Received: lam={get_lam_name(self._lam)}, a function of the step. Compile the model, and take the "
+                f"steps with model.optimizer. Or give lam as a keras.Variable, and assign to it."
             )
         get_hooks(self.model).record_penalty(weight.variable for weight in self.weights)
 

@@ -66,7 +66,10 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
         ((), 0.125)
     """
     if not get_attachments(model):
-        raise ValueError(f"No penalty is attached to model {model.name!r}: write it with model.save(path).")
+        raise ValueError(
+            f"`model` must have a penalty attached. Received: model {model.name!r} without one. Write it with "
+            f"model.save(path)."
+        )
     path = check_file_name("`path`", path, 'a file name, such as "plain.keras"')
     if path.suffix != ".keras":
         raise ValueError(f"`path` must end in .keras, the format that keeps regularizers. Received: '{path}'.")
@@ -126,8 +129,9 @@ def _read(model: keras.Model, path: Path) -> Any:
         raise
     except Exception as error:
         raise ValueError(
-            f"Model {model.name!r} cannot be exported: Keras saves it, and cannot load the saved file "
-            f"({type(error).__name__}: {str(error).splitlines()[0]}). Its classes need get_config() and from_config()."
+            f"`model` must be a model that Keras saves and loads. Received: {model.name!r}, of which Keras cannot load "
+            f"the saved file ({type(error).__name__}: {str(error).splitlines()[0]}). Give its classes get_config() and "
+            f"from_config()."
         ) from error
 
 

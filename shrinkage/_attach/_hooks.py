@@ -283,8 +283,9 @@ def check_penalised_optimizer(
         raise TypeError(f"The model must have a keras.optimizers optimizer. Received: {type(optimizer).__name__}.")
     if get_hooks(optimizer) not in (None, hooks):
         raise ValueError(
-            f"The {type(optimizer).__name__} is the optimizer of another model with a penalty attached. Compile each "
-            f"model with a separate optimizer."
+            f"The optimizer must belong to one model alone where a penalty is attached. Received: the "
+            f"{type(optimizer).__name__} of another model with a penalty attached. Compile each model with a separate "
+            f"optimizer."
         )
     stepped = None if variables is None else set(map(id, variables))
     for each in attachments:
@@ -300,7 +301,7 @@ def check_penalised_optimizer(
             decayed = [v.path for v, *_ in weights if decays(optimizer, v)]
             if decay is not None and float(decay) and decayed:
                 raise ValueError(
-                    f"The optimizer already decays these weights ({option}={float(decay):g}), besides the penalty: "
-                    f"{', '.join(decayed)}. Compile the model with {option}=0.0. To keep the decay, attach "
-                    f"shrinkage.L2() with how=shrinkage.Decoupled()."
+                    f"The optimizer must not decay weights with a penalty. Received: {option}={float(decay):g}, "
+                    f"which decays {', '.join(decayed)}. Compile the model with {option}=0.0. To keep the decay, "
+                    f"attach shrinkage.L2() with how=shrinkage.Decoupled()."
                 )

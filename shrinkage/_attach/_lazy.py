@@ -105,29 +105,32 @@ def _apply_pending_decay(rows: Any, factor: Any) -> Any:
 def check_table(layer: Any) -> None:
     """Refuse a layer that reads the table by other ways than the lookup of `keras.layers.Embedding`."""
     if not isinstance(layer, keras.layers.Embedding) or type(layer).call is not keras.layers.Embedding.call:
-        why = f"{layer.name!r} is a {type(layer).__name__} with another lookup"
+        why = f"the {type(layer).__name__} {layer.name!r} with another lookup"
     elif layer.embeddings_constraint is not None:
-        why = f"{layer.name!r} has a constraint, which writes all rows in every step"
+        why = f"the layer {layer.name!r} with a constraint, which writes all rows in every step"
     else:
         return
-    raise ValueError(f'rows="lazy" is for the lookup of keras.layers.Embedding: {why}. Take rows="all".')
+    raise ValueError(
+        f'rows="lazy" must have the lookup of keras.layers.Embedding, and no constraint. Received: {why}. Attach with '
+        f'rows="all".'
+    )
 
 
 def check_lazy_optimizer(optimizer: Any) -> None:
     """Refuse an optimizer that changes rows without a lookup by more than the decay 1 - eta*lam."""
     if why := describe_other_changes(optimizer):
         raise ValueError(
-            f'rows="lazy" is exact for plain keras.optimizers.SGD, where rows that are not looked up decay by '
-            f'1 - eta*lam a step: {why}. Compile with plain SGD, or take rows="all".'
+            f'rows="lazy" must have plain keras.optimizers.SGD, under which rows that are not looked up decay by '
+            f'1 - eta*lam a step. Received: {why}. Compile with plain SGD, or attach with rows="all".'
         )
 
 
 def describe_other_changes(optimizer: Any) -> str:
     """Return how else an optimizer changes penalised rows without a lookup; empty if it does not."""
     if not isinstance(optimizer, keras.optimizers.SGD):
-        return f"{type(optimizer).__name__} moves them by earlier gradients"
+        return f"{type(optimizer).__name__}, which moves them by earlier gradients"
     if optimizer.momentum:
-        return f"momentum={optimizer.momentum:g} moves them further"
+        return f"momentum={optimizer.momentum:g}, which moves them further"
     options = ("clipnorm", "global_clipnorm", "clipvalue", "gradient_accumulation_steps", "use_ema")
     names = [name for name in options if getattr(optimizer, name)]
-    return f"{', '.join(names)} changes them too" if names else ""
+    return f"SGD with {', '.join(names)}, which changes them too" if names else ""

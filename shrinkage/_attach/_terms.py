@@ -93,8 +93,8 @@ def decay_rows(
             continue
         if not isinstance(grad, tf.IndexedSlices):
             raise ValueError(
-                f'rows="lazy" needs sparse gradients, and the gradient of {weight.variable.path} is dense: the model '
-                f'reads the table without a lookup. Attach with rows="all".'
+                f'rows="lazy" must have sparse gradients. Received: a dense gradient of {weight.variable.path}, as the '
+                f'model reads the table without a lookup. Attach with rows="all".'
             )
         weight.table.step(grad.indices, ops.cast(rate, "float64") * ops.cast(lam, "float64") * weight.term.factor)
 
@@ -148,10 +148,11 @@ def _add_to_rows(grad: Any, weight: PenalisedWeight, lam: Any) -> Any:
 
     Sorting finds the first of equal indices. Unlike `tf.unique`, it has a static shape, as XLA needs.
     """
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+    n_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if n_replicas > 1:
         raise ValueError(
-            'rows="touched" works with one replica: replicas do not know which rows the others penalise. Attach with '
-            'rows="all".'
+            f'rows="touched" must have one replica, as replicas do not know which rows the others penalise. Received: '
+            f'{n_replicas}. Attach with rows="all".'
         )
     order = tf.argsort(grad.indices)
     rows = tf.gather(grad.indices, order)

@@ -72,8 +72,10 @@ def _read_penalty(penalty: Any) -> Contestant:
     if isinstance(penalty, str) and penalty.lower() == "decoupled":
         return Contestant(L2(), Decoupled())
     if isinstance(penalty, str) and penalty.lower() in ("none", "early-stopping", "early stopping", "model"):
-        reason = "is always compared" if penalty.lower() != "model" else "has one strength: say the penalty that it is"
-        raise ValueError(f"`penalties` must be penalties. Received: {penalty!r}, which {reason}. Leave it out.")
+        reason, fix = "is always compared", "Leave it out"
+        if penalty.lower() == "model":
+            reason, fix = "has one strength", "Give the penalty of the regularizers, such as 'l2'"
+        raise ValueError(f"`penalties` must be penalties. Received: {penalty!r}, which {reason}. {fix}.")
     pair = isinstance(penalty, tuple) and len(penalty) == 2
     one, how = penalty if pair else (penalty, None)
     try:

@@ -63,7 +63,8 @@ class Comparison(Ranking):
             raise NothingToChoose("Nothing to choose from: every model diverged. Lower the learning rate.")
         if entry.epoch != entry.path.epochs[entry.index]:
             raise ValueError(
-                f"No model was trained on all rows for {entry.epoch} epochs without a penalty. Call "
+                f"`name` must be a row with a model that was trained on all rows. Received: {entry.name!r}, of which "
+                f"no model was trained for {entry.epoch} epochs without a penalty. Call "
                 f"comparison.model('{entry.name.replace('none', 'early stopping')}'), or train the model yourself."
             )
         return entry.path.model(entry.lam)

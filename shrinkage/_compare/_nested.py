@@ -45,14 +45,15 @@ def split_inside(request: Request) -> list[Pairs]:
     """
     if request.validation_data is not None:
         raise ValueError(
-            "`nested` needs folds of the rows of `x`, such as cv=5. Received: `validation_data`. Leave it out."
+            "`nested` must have folds of the rows of `x`, such as cv=5. Received: `validation_data`. Leave "
+            "`validation_data` out."
         )
     problem = prepare_problem(request)
     if problem.stored_rows is not None or problem.folds.kind == "pairs of rows":
         received = "rows on disk" if problem.stored_rows is not None else "pairs of rows as `cv`"
         raise ValueError(
-            "`nested` splits the training rows of each fold again, and needs rows in memory, and a number of folds, a "
-            f"splitter or fold numbers as `cv`. Received: {received}."
+            "`nested` must have rows in memory, and a number of folds, a splitter or fold numbers as `cv`, as it "
+            f"splits the training rows of each fold again. Received: {received}. Leave `nested` out."
         )
     inputs, folds = make_split_inputs(problem.training.data, problem.training.objective), problem.folds
     return [_split_again(folds.train[fold], inputs, request) for fold in range(len(folds.train))]
@@ -67,7 +68,10 @@ def _split_again(rows: np.ndarray, inputs: SplitInputs, request: Request) -> Pai
     try:
         inner = choose_folds(_take(inputs, rows), replace(request, **changes), batch_size=1)
     except ValueError as error:
-        raise ValueError(f"`nested` splits the {len(rows)} training rows of a fold again. {error}") from error
+        raise ValueError(
+            f"`nested` must split the training rows of each fold again. Received: {len(rows)} training rows that "
+            f"cannot be split. {error}"
+        ) from error
     return [(rows[train], rows[held_out]) for train, held_out in zip(inner.train, inner.held_out, strict=True)]
 
 

@@ -70,8 +70,8 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
     found = {name: data for name, path in paths.items() if (data := compute_weight_data(path)) is not None}
     if not found:
         raise ValueError(
-            '`kind`: "weights" needs a kernel with the weights of several strengths. Received: paths without one. Call '
-            'compare with models="all".'
+            'kind="weights" must have a kernel with the weights of several strengths. Received: paths without such a '
+            'kernel. Call compare with models="all".'
         )
     n_inputs = min(data.norms.shape[1] for data in found.values())
     if not _are_numbers(marked, n_inputs):

@@ -147,9 +147,9 @@ def make_validation_folds(n_train: int, n_validation: int) -> Folds:
         >>> list(make_validation_folds(3, 2).held_out)
         [array([3, 4])]
     """
-    for name, n in (("training", n_train), ("validation", n_validation)):
+    for name, n in (("x", n_train), ("validation_data", n_validation)):
         if n < 1:
-            raise ValueError(f"The {name} data has no rows; it needs at least one.")
+            raise ValueError(f"`{name}` must have at least one row. Received: none.")
     n_rows = n_train + n_validation
     return to_folds([(slice(n_train), slice(n_train, n_rows))], n_rows, "given")
 

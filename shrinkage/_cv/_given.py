@@ -42,7 +42,7 @@ def read_folds(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | 
         return to_folds(pairs, n_rows, name)
     if groups is not None:
         raise ValueError(
-            f"`groups` goes with a number of folds, a share or a splitter as `cv`. Received: cv={quote(cv)}, which "
+            f"`cv` must be a number of folds, a share or a splitter with `groups`. Received: cv={quote(cv)}, which "
             f"says of every row where it belongs. Leave `groups` out, or say cv=5."
         )
     numbers = _read_numbers(cv)
@@ -67,7 +67,9 @@ def _split(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | None
         raise
     except Exception as error:  # of any class: a splitter may run code of the user
         needed = " Give `groups`, one label a row." if groups is None and "group" in str(error) else ""
-        raise ValueError(f"`cv` ({type(cv).__name__}) cannot split the {n_rows} rows: {error}{needed}") from error
+        raise ValueError(
+            f"`cv` must be able to split the {n_rows} rows. Received: {type(cv).__name__}, which fails: {error}{needed}"
+        ) from error
 
 
 def _check_groups(pairs: list[tuple[np.ndarray, np.ndarray]], groups: np.ndarray, name: str) -> None:

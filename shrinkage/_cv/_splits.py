@@ -90,7 +90,10 @@ def _describe_equal_repeats(parts: list[Folds]) -> tuple[str, ...]:
 
 def _make_k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray | None, seed: int) -> Folds:
     if n_rows < k:
-        raise ValueError(f"cv={k} needs at least {k} rows, one per fold, and there are {n_rows}. Give a smaller cv.")
+        raise ValueError(
+            f"`cv` must be at most the number of rows, one row per fold. Received: cv={k} for {n_rows} "
+            f"row{'s' * (n_rows != 1)}. Give a smaller `cv`."
+        )
     if groups is not None:
         return _make_group_folds(n_rows, k, classes, groups, seed)
     if classes is not None and classes.ndim == 2:
@@ -113,7 +116,7 @@ def _make_group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: n
     if len(names) < k:
         raise ValueError(
             f"`groups` must have at least cv={k} different values, one per fold. Received: {len(names)}. Give a "
-            f"smaller cv."
+            f"smaller `cv`."
         )
     if classes is not None and classes.ndim == 1 and max(_count_class_rows(classes, n_rows).values()) >= k:
         with warnings.catch_warnings():
@@ -140,8 +143,8 @@ def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, groups: np.
     held_out = int(np.ceil(share * n))  # rounds as scikit-learn does
     if not 1 <= held_out < n:
         raise ValueError(
-            f"cv={share} of {n} {things} leaves {n - held_out} to train on and holds out {held_out}; both parts "
-            f"need at least one. Give more {things} or another share."
+            f"`cv` must leave {things} to train on, and hold {things} out. Received: cv={share} of {n} {things}, which "
+            f"leaves {n - held_out} and holds out {held_out}. Give more {things}, or another share."
         )
     if groups is not None:
         splitter = GroupShuffleSplit(1, test_size=held_out, random_state=seed)
@@ -170,7 +173,7 @@ def _count_label_rows(labels: np.ndarray) -> dict[int, int]:
 def _count_class_rows(classes: np.ndarray, n_rows: int) -> dict[int, int]:
     labels = np.asarray(classes)
     if labels.shape != (n_rows,):
-        raise ValueError(f"classes must hold one label per row, shape ({n_rows},), and has shape {labels.shape}.")
+        raise ValueError(f"`classes` must have one label per row, shape ({n_rows},). Received: shape {labels.shape}.")
     names, counts = np.unique(labels, return_counts=True)
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
 

@@ -178,7 +178,7 @@ def estimate_gain(
     n_folds = len(difference)
     if n_folds < 2:
         raise ValueError(
-            f"`estimate_gain` compares folds and needs at least 2. Received: {n_folds}. Use `estimate_row_gain`."
+            f"`fold_loss_a` must have the losses of at least 2 folds. Received: {n_folds}. Use `estimate_row_gain`."
         )
     mean = weighted_mean(difference, fold_weight)
     variance = weighted_mean((difference - mean) ** 2, fold_weight) * n_folds / (n_folds - 1)

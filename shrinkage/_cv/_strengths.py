@@ -31,7 +31,7 @@ def make_automatic_grid(total: float, scale: float = 1.0, lam_max: float = np.in
         array([56.234, 31.623, 17.783, 10.   ,  5.623])
     """
     if not all(value > 0 and np.isfinite(value) for value in (total, scale)):
-        raise ValueError(f"total and scale must be positive, and are {total} and {scale}.")
+        raise ValueError(f"`total` and `scale` must be positive and finite. Received: {total} and {scale}.")
     grid = scale * 10.0 ** np.arange(_TOP, _BOTTOM - _STEP / 2, -_STEP) / total
     return np.append(grid[grid <= lam_max], 0.0)
 

@@ -72,7 +72,7 @@ def read_dataset(
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: the pipeline may run code of the user
-        raise ValueError(f"{name} failed at the first rows: {_describe_error(error)}") from error
+        raise ValueError(_describe_failure(name, "at the first rows", error)) from error
     batches = _check_batches(name, batches)
     first = next(batches, None)
     if first is None:
@@ -178,7 +178,7 @@ def _check_batches(name: str, batches: Iterator[Any]) -> Iterator[Any]:
             raise
         except Exception as error:  # of any class: the pipeline may run code of the user
             where = f"after {n_rows:,} rows" if n_rows else "at the first rows"
-            raise ValueError(f"{name} failed {where}: {_describe_error(error)}") from error
+            raise ValueError(_describe_failure(name, where, error)) from error
         if batch is None:
             return
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
@@ -207,10 +207,13 @@ def _format_shapes(arrays: Any) -> str:
     return ", ".join(shapes[:6]) + " and more" * (len(shapes) > 6) + hint
 
 
-def _describe_error(error: Exception) -> str:
-    """Return the first line of an error message, and a hint."""
-    lengths = " Rows of different lengths are padded with zeros by dataset.padded_batch(32), in place of batch(32)."
-    return get_first_line(error) + lengths * is_of_unequal_rows(error)
+def _describe_failure(name: str, where: str, error: Exception) -> str:
+    """Return a message with the first line of an error of a dataset, and a hint."""
+    lengths = " Pad rows of different lengths with zeros by dataset.padded_batch(32), in place of batch(32)."
+    return (
+        f"{name} must give rows without an error. Received: an error {where}: {get_first_line(error)}"
+        + lengths * is_of_unequal_rows(error)
+    )
 
 
 def _is_ragged(array: np.ndarray) -> bool:

@@ -110,8 +110,8 @@ def _check_model(model: Any) -> None:
     check_model(model)
     if not model.built:
         raise ValueError(
-            f"`model` ({model.name}) must be built, so that it has weights. Start it with keras.Input(shape), or call "
-            f"it once on some rows."
+            f"`model` must be built, so that it has weights. Received: {model.name}, which is not built. Start it with "
+            f"keras.Input(shape), or call it once on some rows."
         )
 
 

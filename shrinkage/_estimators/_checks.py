@@ -19,7 +19,9 @@ def check_parameters(model: Any, hidden: Any, choose: Any, budget: Any) -> None:
             f"inputs and of outputs that returns one. Received: {model!r}."
         )
     if hidden is not None and not (named and model == "mlp"):
-        raise ValueError(f'`hidden` goes with model="mlp". Received: hidden={hidden!r}, model={model!r}.')
+        raise ValueError(
+            f'`model` must be "mlp" with `hidden`. Received: hidden={hidden!r}, model={model!r}. Leave `hidden` out.'
+        )
     if hidden is not None and not _are_units(hidden):
         raise ValueError(
             "`hidden` must be a tuple of the units of each hidden layer, whole numbers of at least 1, such as "
@@ -68,8 +70,8 @@ def explain_text_error() -> Iterator[None]:
     except ValueError as error:
         if "could not convert string to float" in str(error) or "arrays of bytes/strings" in str(error):
             raise ValueError(
-                f"`X` must have numbers, unless it is a data frame, which may have text and dates: say "
-                f"pandas.DataFrame(X). Received: {error}"
+                f"`X` must have numbers, unless it is a data frame, which may have text and dates. Received: "
+                f"{str(error).rstrip('.')}. Say pandas.DataFrame(X)."
             ) from error
         raise
 

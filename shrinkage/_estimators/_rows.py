@@ -138,7 +138,10 @@ def as_frame(x: Any) -> pd.DataFrame | None:
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     repeated = [name for name, count in Counter(frame.columns).items() if count > 1]
     if repeated:
-        raise ValueError(f"`X` must have columns of different names. Received twice: {', '.join(repeated)}.")
+        raise ValueError(
+            f"`X` must have columns of different names. Received: {', '.join(repeated)} more than once. Rename these "
+            f"columns."
+        )
     return frame
 
 
@@ -158,4 +161,4 @@ def _raise_value_error() -> Iterator[None]:
     try:
         yield
     except BadInput as error:
-        raise ValueError(f"`X` cannot be used: {error.message}") from None
+        raise ValueError(f"`X`: {error.message}") from None

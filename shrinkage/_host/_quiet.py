@@ -40,8 +40,8 @@ def require_tensorflow() -> None:
 def _check_backend(backend: str) -> None:
     if backend != "tensorflow":
         raise RuntimeError(
-            f"shrinkage needs Keras on TensorFlow, and Keras' backend is {backend!r}. Set the environment variable "
-            "KERAS_BACKEND=tensorflow (or the backend in ~/.keras/keras.json) before Python starts."
+            f"The backend of Keras must be TensorFlow for shrinkage. Received: {backend!r}. Set the environment "
+            "variable KERAS_BACKEND=tensorflow (or the backend in ~/.keras/keras.json) before Python starts."
         )
 
 

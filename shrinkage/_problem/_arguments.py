@@ -8,6 +8,7 @@ import numpy as np
 
 from shrinkage._host._layers import list_sublayers
 from shrinkage._messages._hints_of_fit import describe_missing_argument
+from shrinkage._messages._note import quote
 from shrinkage._model._attached import get_attachments
 from shrinkage._model._optimizers import check_cohort_optimizer
 from shrinkage._model._template import Template
@@ -26,7 +27,9 @@ def apply_solver(request: Request) -> Request:
         raise ValueError(f'`solver` must be "gradient" or "exact". Received: {request.solver!r}.')
     if request.solver == "gradient":
         if request.epochs is None:
-            raise TypeError(f"Training needs `epochs`. {describe_missing_argument('epochs')}")
+            raise TypeError(
+                f"`epochs` must be given for training. Received: None. {describe_missing_argument('epochs')}"
+            )
         return request
     if request.budget is not None:
         raise ValueError(
@@ -55,7 +58,8 @@ def check_counts(request: Request) -> None:
         raise ValueError(f'`models` must be "all" or "chosen". Received: {request.models!r}.')
     if number and patience is not None:
         raise ValueError(
-            f"`epoch={epoch}` needs that epoch to be trained, and `patience` may stop before it. Leave `patience` out."
+            f"`patience` must be left out with epoch={epoch}, as it may stop the training before that epoch. Received: "
+            f"patience={patience}."
         )
 
 
@@ -107,8 +111,9 @@ def check_init(template: Template, request: Request) -> str:
     if checked and (signs := template.find_training_evidence(request.seed)):
         fresh = "" if exact else ', or init="fresh" to draw new ones'
         raise ValueError(
-            f'`model` has been trained or loaded: {signs}. Say init="keep" to start every member from its weights (if '
-            f"they come from rows in `x`, they leak into the held-out loss){fresh}."
+            f"`init` must be given for a model that has been trained or loaded. Received: None, and {signs}. Say "
+            f'init="keep" to start every member from the weights of the model (if they come from rows in `x`, they '
+            f"leak into the held-out loss){fresh}."
         )
     return "keep" if exact else init or "fresh"
 
@@ -127,17 +132,17 @@ def _check_detached(model: Any) -> None:
         return
     if get_attachments(model):
         raise ValueError(
-            f"`model` ({model.name}) has a penalty attached: {get_attachments(model)[0]!r}. Call "
-            "shrinkage.detach(model), "
-            f"and give the penalty to shrinkage.fit."
+            f"`model` must have no penalty attached. Received: {model.name} with {get_attachments(model)[0]!r}. Call "
+            f"shrinkage.detach(model), and give the penalty to shrinkage.fit."
         )
     for part in list_sublayers(model):
         acting = [each for each in get_attachments(part) if each.weights] if isinstance(part, keras.Model) else []
         if acting:
             raise ValueError(
-                f"`model` ({model.name}) holds the model {part.name!r}, which has a penalty attached: {acting[0]!r}. "
-                f"shrinkage.fit would train it without. Call shrinkage.detach on that inner model, and give the "
-                f"penalty to shrinkage.fit, with `on` for its weights alone."
+                f"`model` must hold no model with a penalty attached, as shrinkage.fit would train without the "
+                f"penalty. Received: {model.name}, which holds the model {part.name!r} with {acting[0]!r}. Call "
+                f"shrinkage.detach on that inner model, and give the penalty to shrinkage.fit, with `on` for its "
+                f"weights alone."
             )
 
 
@@ -157,8 +162,12 @@ def _check_toward(penalty: Penalty, template: Template) -> None:
 def _check_model_penalty(on: Any, how: Any) -> None:
     """Refuse arguments that conflict with `penalty="model"`."""
     if not (isinstance(on, str) and on == "kernels"):
-        raise ValueError('`on` must be left out with penalty="model", which is on the weights that have a regularizer.')
+        raise ValueError(
+            f'`on` must be left out with penalty="model", which is on the weights that have a regularizer. Received: '
+            f"{quote(on)}."
+        )
     if isinstance(how, Decoupled):
         raise ValueError(
-            '`how`: Decoupled() is weight decay, and no regularizer of Keras. Leave it out with penalty="model".'
+            '`how` must not be weight decay with penalty="model", as no regularizer of Keras is. Received: '
+            "Decoupled(). Leave `how` out."
         )

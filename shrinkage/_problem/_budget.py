@@ -12,8 +12,9 @@ from shrinkage._problem._split_rows import SplitRows
 
 _LEAST_BUDGET = 1.2
 _SPLIT = (
-    "a search within a budget holds out rows at random, or groups, or `validation_data`. Leave `cv` out; for rows that "
-    "belong together say groups=..., for a time series give the later rows as `validation_data`"
+    "a search within a budget holds out rows at random, or groups, or `validation_data`",
+    "Leave `cv` out. For rows that belong together say groups=..., and for a time series give the later rows as "
+    "`validation_data`",
 )
 
 
@@ -27,16 +28,16 @@ def check_budget_argument(request: Request) -> None:
             f"`budget` must be a number of trainings on all rows, at least {_LEAST_BUDGET}, such as 1.5. Received: "
             f"{budget!r}."
         )
-    for name, reason in (
-        ("cv", _SPLIT),
-        ("lams", "the search chooses the strengths that it tries. Leave `lams` out, or `budget`"),
-        ("repeats", "the search trains on one part of the rows. Leave `repeats` out; a larger `budget` has more rows"),
-        ("patience", "members are scored a few times only. Leave `patience` out"),
-        ("models", 'only the choice is trained on all rows. Leave `models` out, or `budget` for models="chosen"'),
+    for name, reason, fix in (
+        ("cv", *_SPLIT),
+        ("lams", "the search chooses the strengths that it tries", "Leave `lams` out, or `budget`"),
+        ("repeats", "the search trains on one part of the rows", "For more rows give a larger `budget`"),
+        ("patience", "members are scored a few times only", "Leave `patience` out"),
+        ("models", "only the choice is trained on all rows", 'Leave `models` out, or `budget` for models="chosen"'),
     ):
         value, default = getattr(request, name), getattr(Request, name)
         if not (type(value) is type(default) and value == default):
-            raise ValueError(f"`{name}` must be left out with `budget`: {reason}. Received: both.")
+            raise ValueError(f"`{name}` must be left out with `budget`, as {reason}. Received: both. {fix}.")
 
 
 def check_penalty_of_budget(request: Request, penalty: Penalty) -> None:

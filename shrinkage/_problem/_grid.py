@@ -99,8 +99,9 @@ def _make_decay_grid(optimizer: Any, steps: int, rung: Rung | None) -> Grid:
     total, largest = summarise_learning_rates(optimizer, steps)
     if not total > 0:
         raise ValueError(
-            "`how`: Decoupled() shrinks by learning rate times strength, and no step has a learning rate above 0. "
-            "Compile the model with another `learning_rate`, train for longer, or give `lams`."
+            "`learning_rate` must be above 0 in some step for how=Decoupled(), which shrinks by learning rate times "
+            "strength. Received: no learning rate above 0. Compile the model with another `learning_rate`, "
+            "train for longer, or give `lams`."
         )
     lam_max = 1 / largest  # shrinks weights to 0 in a step; a larger strength flips the sign
     if rung is None:

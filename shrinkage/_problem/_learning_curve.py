@@ -72,8 +72,8 @@ def read_subsets(
                 reason = "a constant target in a fold"
         if reason and not found:
             text = (
-                f"$learning_curve needs more rows: half of the training rows are too few for a model. Received, with "
-                f"half of them: {reason}. Leave $learning_curve out, or give more rows."
+                f"$learning_curve must have enough rows to train on half of the training rows. Received: a half with "
+                f"{reason}. Leave $learning_curve out, or give more rows."
             )
             raise ValueError(Note(text))
         if reason:

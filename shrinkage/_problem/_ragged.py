@@ -105,9 +105,9 @@ def check_padding(network: keras.Model, x: Any, lengths: Lengths) -> tuple[str, 
         cut = [leaf if each is None else leaf[:, : each[row]] for leaf, each in zip(leaves, lengths, strict=True)]
         if not _predicts_alike(network, tree.pack_sequence_as(x, leaves), tree.pack_sequence_as(x, cut)):
             raise ValueError(
-                f"`x` has rows of {padded[0].min()} to {padded[0].max()} values, and `model` must ignore the zeros "
-                f"after a shorter row. Received: a model that predicts otherwise for a row with zeros at its end. Give "
-                f"its Embedding mask_zero=True, and use layers that take the mask; or pad the rows yourself, "
+                f"`model` must ignore the zeros after a shorter row, as `x` has rows of {padded[0].min()} to "
+                f"{padded[0].max()} values. Received: a model that predicts otherwise for a row with zeros at its end. "
+                f"Give its Embedding mask_zero=True, and use layers that take the mask. Or pad the rows yourself, "
                 f"x = keras.utils.pad_sequences(x, padding='post'), with dtype='float32' where they are no tokens."
             )
     empty = np.flatnonzero(np.min(padded, axis=0) == 0)

@@ -163,7 +163,9 @@ def _compute_outputs(network: keras.Model, x: Any) -> Any:
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: a subclassed model runs code of the user
-        raise ValueError(f"`model` cannot be called on the first rows of `x`: {describe_keras_error(error)}") from error
+        raise ValueError(
+            f"`model` must accept the rows of `x`. Received: an error at the first rows: {describe_keras_error(error)}"
+        ) from error
     return tree.map_structure(_to_array, outputs)
 
 
@@ -183,7 +185,7 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent_names: Seque
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: a metric may be a function of the user
-        raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
+        raise ValueError(f"`metrics` must fit the model's outputs. Received: an error of Keras: {error}") from error
     missing_names = [
         name for name, own in zip(absent_names, list_flat_metrics(metrics), strict=True) if name and any(own)
     ]
@@ -194,8 +196,9 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent_names: Seque
 def _to_array(output: Any) -> np.ndarray:
     if get_mask(output) is not None:
         raise ValueError(
-            "`model` puts a mask on its output (an Embedding with mask_zero, and a prediction for each time step), "
-            "which is not supported yet. Build it without mask_zero, or let it give one prediction a row."
+            "`model` must give outputs without a mask. Received: a mask on its output (an Embedding with mask_zero, "
+            "and a prediction for each time step), which is not supported yet. Build it without mask_zero, or let it "
+            "give one prediction a row."
         )
     array = keras.ops.convert_to_numpy(output)
     return array if array.dtype.kind == "f" else array.astype(np.float32)  # NumPy has no bfloat16

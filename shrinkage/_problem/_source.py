@@ -27,8 +27,8 @@ def read_training_rows(request: Request, network: keras.Model) -> DatasetRows:
     if not is_dataset(request.x):
         if request.steps_per_epoch is not None:
             raise ValueError(
-                "`steps_per_epoch` is for a dataset, of which it says how many batches are the rows. Received: arrays. "
-                "Leave it out: an epoch is round(rows / batch_size) steps."
+                "`x` must be a dataset with `steps_per_epoch`, which says how many of its batches are the rows. "
+                "Received: arrays. Leave `steps_per_epoch` out: an epoch is round(rows / batch_size) steps."
             )
         x, y = _convert_inputs("x", request.x, request, network), _to_dense("y", request.y, request, network)
         return DatasetRows(x, y, request.sample_weight, None)

@@ -114,8 +114,8 @@ def _split_within_budget(inputs: SplitInputs, request: Request) -> Folds:
         if request.budget is None:
             raise
         raise ValueError(
-            f"`budget` has no room for a search on these rows, and the whole grid cannot be trained in five folds: "
-            f"{error} Leave `budget` out to give `cv`."
+            f"`budget` needs room for a search, or rows for the whole grid in five folds. Received: "
+            f"budget={request.budget} without room for a search. {error} Leave `budget` out to give `cv`."
         ) from error
 
 
@@ -176,8 +176,8 @@ def check_split_arguments(request: Request) -> None:
     for name, used in (("cv", by_row), ("groups", request.groups is not None)):
         if used and is_shuffled(request.x):
             raise ValueError(
-                f"`{name}` names the rows of `x` by their places, which a dataset that shuffles changes. Received: a "
-                f"dataset that shuffles as `x`. Leave .shuffle() out: `fit` shuffles the rows in every epoch."
+                f"`x` must give the rows in one order with `{name}`, which names them by their places. Received: a "
+                f"dataset that shuffles. Leave .shuffle() out: `fit` shuffles the rows in every epoch."
             )
     if request.repeats > 1 and not number:
         splits = getattr(cv, "n_splits", 5)
@@ -314,7 +314,7 @@ def check_standardize(data: Data, objective: Objective) -> None:
 def compute_target_units(inputs: SplitInputs, folds: Folds) -> TargetUnits:
     """Return the mean and standard deviation of the targets in the training rows of each fold and, last, of `x`."""
     if inputs.target is None:
-        raise ValueError("The targets are needed to standardize them.")
+        raise ValueError("`y` must be given to be standardised. Received: none.")
     means, variances = _compute_moments(inputs.target, inputs.weight, folds)
     sds = np.sqrt(variances)
     if (sds == 0).any():

@@ -95,10 +95,11 @@ def store_rows(
         _check_classes(inputs, objective)
         folds = choose_folds(inputs, request, batch_size)
         if batch_size > folds.train.sizes.min():
-            raise ValueError(
-                f"`batch_size` must be at most the {folds.train.sizes.min():,} training rows of a fold where the rows "
+            text = (
+                f"$batch_size must be at most the {folds.train.sizes.min():,} training rows of a fold where the rows "
                 f"do not fit into memory. Received: {batch_size}."
             )
+            raise ValueError(Note(text))
         scored = select_scored_rows(folds, inputs.weight, request.seed)
         n_train = len(inputs.weight) - inputs.n_validation
         spool = writer.finish(*make_placement(folds, scored, inputs.weight, n_train))

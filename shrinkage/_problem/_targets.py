@@ -175,8 +175,10 @@ def compute_class_weights(y: Any, class_weight: Any) -> np.ndarray:
         )
     leaves = tree.flatten(y)
     if len(leaves) > 1 or leaves[0].ndim > 2:
+        shapes = ", ".join(str(leaf.shape) for leaf in leaves)
         raise ValueError(
-            "`class_weight` needs one output and one label a row, as in Keras. Give `sample_weight` in its place."
+            f"`class_weight` needs one output and one label a row, as in Keras. Received: targets of shape {shapes}. "
+            f"Give `sample_weight` in its place."
         )
     try:
         found = {int(label): float(weight) for label, weight in class_weight.items() if int(label) == label}

@@ -34,18 +34,19 @@ def check_text(network: keras.Model) -> None:
     for layer in lookups:
         if layer.get_config().get("output_mode") == "tf_idf":
             raise TypeError(
-                f"`model` has the layer {layer.name} with output_mode='tf_idf', whose weights Keras does not copy. Say "
-                f"output_mode='multi_hot' or 'count', or look text up first, and give numbers."
+                f"`model` must look text up without output_mode='tf_idf', whose weights Keras does not copy. Received: "
+                f"the layer {layer.name} with output_mode='tf_idf'. Say output_mode='multi_hot' or 'count', or look "
+                f"text up first, and give numbers."
             )
         if isinstance(layer, keras.layers.TextVectorization) and None in layer.output.shape[1:]:
             raise TypeError(
-                f"`model` has the layer {layer.name}, which pads rows to the longest row of a call. Give it an "
-                f"output_sequence_length, so that all rows have the same number of tokens."
+                f"`model` must give all rows the same number of tokens. Received: the layer {layer.name}, which pads "
+                f"rows to the longest row of a call. Give it an output_sequence_length."
             )
         if hasattr(layer, "get_vocabulary") and not layer.get_vocabulary(include_special_tokens=False):
             raise TypeError(
-                f"`model` has the layer {layer.name} without a vocabulary. Call its adapt(texts), or build it with "
-                f"vocabulary=[...]."
+                f"`model` must look text up with a vocabulary. Received: the layer {layer.name} without a vocabulary. "
+                f"Call its adapt(texts), or build it with vocabulary=[...]."
             )
     raise TypeError(
         "`model` must look text up at its inputs, by layers in its own graph that give dense numbers of a fixed shape, "

@@ -99,7 +99,7 @@ def test_frozen_weights_are_not_named_twice_either():
     mine = model()
     mine.get_layer("base").trainable = False
     sh.attach(mine, sh.L2(), lam=LAM)
-    with pytest.raises(ValueError, match="penalty attached already: net/base/kernel"):
+    with pytest.raises(ValueError, match="weights with a penalty, net/base/kernel"):
         sh.attach(mine, sh.L2(), lam=LAM, on=mine.get_layer("base"))
 
 

@@ -78,7 +78,7 @@ def test_a_loop_may_not_penalise_twice():
     with pytest.raises(ValueError, match="before the step"):
         decoupled.after_step(0.1)
     scheduled = sh.attach(network(), sh.L2(), lam=lambda step: 0.1)
-    with pytest.raises(ValueError, match="cannot count the steps"):
+    with pytest.raises(ValueError, match="cannot count the steps. Received: lam=<lambda>, a function"):
         scheduled.gradients([None] * 4, scheduled.model.trainable_variables)
     accumulating = sh.attach(network(), sh.L1(), lam=LAM)
     with pytest.raises(ValueError, match="accumulate"):

@@ -161,7 +161,7 @@ def test_an_optimizer_that_decays_what_it_steps_is_refused_at_the_first_step():
     model = gan()
     model.compile(keras.optimizers.SGD(0.1), keras.optimizers.AdamW(0.01))
     sh.attach(model, sh.L2(), lam=LAM)
-    with pytest.raises(ValueError, match="already decays these weights.*generator/dense/kernel"):
+    with pytest.raises(ValueError, match="must not decay weights with a penalty.*generator/dense/kernel"):
         fit(model)
     model = gan()
     model.compile(keras.optimizers.SGD(0.1), keras.optimizers.AdamW(0.01))

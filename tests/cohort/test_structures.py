@@ -255,14 +255,14 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     ),
     "metrics of no output": (
         dictionaries(compiled=STRUCTURES["dictionaries"][0]().compiled | {"metrics": {"other": ["mae"]}}), {},
-        "`metrics` does not fit the model's outputs. Keras says",
+        "`metrics` must fit the model's outputs. Received: an error of Keras: ",
     ),
     "a metric without a target": (
         dictionaries(compiled={"loss": {"z": "mse", "b": None}, "metrics": {"b": ["mae"]}}, y={"z": AMOUNT}), {},
         "`y['b']` must be given, as that output has metrics.",
     ),
     "another structure of a subclassed model": (
-        STRUCTURES["subclassed"][0]()._replace(x=[A, B]), {}, "`model` cannot be called on the first rows of `x`",
+        STRUCTURES["subclassed"][0]()._replace(x=[A, B]), {}, "`model` must accept the rows of `x`. Received: an ",
     ),
     "weights of losses": (two_outputs(compiled={"loss": ["mse", None], "loss_weights": [1.0]}), {}, "`loss_weights`"),
     "sample weights of another output": (

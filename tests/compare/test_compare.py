@@ -190,7 +190,7 @@ def test_a_loss_without_rows_leaves_a_single_split_uncompared():
 
 def test_paths_with_one_model_have_no_picture_of_weights():
     comparison = compare(penalties=["l2"], lams=[0.01], models="chosen", epochs=1)
-    with pytest.raises(ValueError, match='`kind`: "weights" needs a kernel with the weights of several strengths'):
+    with pytest.raises(ValueError, match='kind="weights" must have a kernel with the weights of several strengths'):
         comparison.plot(kind="weights")
 
 

@@ -47,8 +47,10 @@ def test_inner_folds_have_no_row_that_the_outer_fold_holds_out(arguments, sizes)
     ("arguments", "message"),
     [
         pytest.param({"cv": [(np.arange(30), np.arange(30, 60))]}, "pairs of rows as `cv`", id="pairs"),
-        pytest.param({"validation_data": (X, Y)}, "needs folds of the rows of `x`", id="given rows"),
-        pytest.param({"cv": np.arange(60) % 2}, "splits the 30 training rows of a fold again", id="two numbers"),
+        pytest.param({"validation_data": (X, Y)}, "must have folds of the rows of `x`", id="given rows"),
+        pytest.param(
+            {"cv": np.arange(60) % 2}, "Received: 30 training rows that cannot be split. `cv` as fold", id="two numbers"
+        ),
     ],
 )
 def test_splits_that_cannot_be_repeated_are_refused(arguments, message):

@@ -109,12 +109,12 @@ def test_a_wrong_cv_is_an_error(cv):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: make_folds(3, 5), "cv=5 needs at least 5 rows, one per fold, and there are 3"),
-        (lambda: make_folds(1, 0.5), "leaves 0 to train on"),
-        (lambda: make_folds(5, 0.99), "leaves 0 to train on and holds out 5"),
-        (lambda: make_folds(5, 2, classes=np.zeros(4)), r"shape \(5,\), and has shape \(4,\)"),
-        (lambda: make_validation_folds(0, 3), "training data has no rows"),
-        (lambda: make_validation_folds(3, 0), "validation data has no rows"),
+        (lambda: make_folds(3, 5), "`cv` must be at most the number of rows, one row per fold. Received: cv=5 for 3"),
+        (lambda: make_folds(1, 0.5), "which leaves 0 and holds out 1"),
+        (lambda: make_folds(5, 0.99), "which leaves 0 and holds out 5"),
+        (lambda: make_folds(5, 2, classes=np.zeros(4)), r"one label per row, shape \(5,\). Received: shape \(4,\)"),
+        (lambda: make_validation_folds(0, 3), "`x` must have at least one row"),
+        (lambda: make_validation_folds(3, 0), "`validation_data` must have at least one row"),
     ],
 )
 def test_impossible_splits_are_errors(call, message):

@@ -145,7 +145,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         r"`validation_data` must have an end.* dataset.take\(100\)",
     ),
     "too few batches": ({"x": ROWS.batch(25), "steps_per_epoch": 4}, ValueError, "at most the 3 batches of `x`.* 4"),
-    "steps of arrays": ({"x": X, "y": Y, "steps_per_epoch": 4}, ValueError, "`steps_per_epoch` is for a dataset"),
+    "steps of arrays": ({"x": X, "y": Y, "steps_per_epoch": 4}, ValueError, "`x` must be a dataset with `steps_per"),
     "no steps": ({"x": ROWS.batch(4), "steps_per_epoch": 0}, ValueError, "`steps_per_epoch` must be a whole number"),
     "no targets": (
         {"x": tf.data.Dataset.from_tensor_slices(X).batch(4)},
@@ -169,11 +169,11 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "`sample_weight` must be left out where `x` is a dataset",
     ),
-    "a failing pipeline": ({"x": ROWS.batch(15).map(failing)}, ValueError, "`x` failed at the first rows: .*broken"),
+    "a failing pipeline": ({"x": ROWS.batch(15).map(failing)}, ValueError, "`x` must .*at the first rows: .*broken"),
     "a pipeline that fails late": (
         {"x": ROWS.batch(3).concatenate(ROWS.batch(15).map(failing)), "batch_size": 4},
         ValueError,
-        "`x` failed .*: .*broken",
+        "`x` must give rows .*after 75 rows: .*broken",
     ),
     "sparse tensors": (
         {"x": ROWS.batch(4).map(lambda x, y: (tf.sparse.from_dense(x), y))},
@@ -191,7 +191,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
             lambda: ((X[row, : 5 + row % 2], Y[row]) for row in range(N)),
             output_signature=(tf.TensorSpec((None,)), tf.TensorSpec((1,))))},
         ValueError,
-        r"failed at the first rows: Cannot batch .* Rows of different lengths are .* dataset.padded_batch\(32\)",
+        r"error at the first rows: Cannot batch .* Pad rows of different lengths .* dataset.padded_batch\(32\)",
     ),
     "another shape than the model's": (
         {"x": tf.data.Dataset.from_tensor_slices((X[:, :5], Y)).batch(4)},

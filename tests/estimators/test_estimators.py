@@ -227,7 +227,7 @@ def test_nothing_to_choose_is_said(wine):
         ({"model": 3}, '`model` must be "linear", "mlp"'),
         ({"model": lambda: 3}, "`model` must return a compiled keras.Model. Received: int"),
         ({"model": lambda: small_network((13,), (4,))}, r"output shape \(None, 3\).* Received: \(None, 4\)"),
-        ({"hidden": (3,), "model": "linear"}, '`hidden` goes with model="mlp"'),
+        ({"hidden": (3,), "model": "linear"}, '`model` must be "mlp" with `hidden`'),
         *[({"hidden": hidden}, "`hidden` must be a tuple") for hidden in (32, "a", (-3,), (2.5,), [(3,)], (True,))],
         ({"choose": "best"}, '`choose` must be "min" or "1se"'),
         ({"choose": "1se", "budget": 1.5}, '`choose` must be "min" with `budget`'),

@@ -69,5 +69,5 @@ def test_a_strength_that_would_diverge_after_its_stop_has_not_diverged():
 
 
 def test_patience_does_not_stop_before_the_epoch_to_keep():
-    with pytest.raises(ValueError, match="`epoch=3` needs .* Leave `patience` out"):
+    with pytest.raises(ValueError, match="`patience` must be left out with epoch=3.* Received: patience=1"):
         fit(classifier(), patience=1, epoch=3)

@@ -260,9 +260,9 @@ def test_what_a_learning_curve_does_not_go_with(options, words):
 
 
 def test_few_rows_are_refused_before_training():
-    with pytest.raises(ValueError, match="`learning_curve` needs more rows.*half of them: 8 rows in fold 1, of 10"):
+    with pytest.raises(ValueError, match="`learning_curve` must have enough rows.*a half with 8 rows in fold 1, of 10"):
         fit(line(), X[:24], TARGET[:24], learning_curve=True)
-    with pytest.raises(ValueError, match="half of them: no fewer groups in a fold than with all rows"):
+    with pytest.raises(ValueError, match="Received: a half with no fewer groups in a fold than with all rows"):
         fit(line(), X, TARGET, learning_curve=True, cv=2, groups=np.arange(N) % 2)
 
 

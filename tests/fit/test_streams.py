@@ -218,7 +218,7 @@ def mixing() -> keras.Model:
         ((X, Y), {"cv": np.arange(N - 1) % 3}, f"`cv` as fold numbers must be {N} whole numbers"),
         ((X, Y), {"cv": 0.2, "validation_data": (X, Y), "repeats": 2}, "`repeats` must be left out"),
         ((X, LABELS), {"standardize_target": True, "model": network("binary_crossentropy")}, "needs loss='mean_squ"),
-        ((X, Y), {"batch_size": 4000}, "`batch_size` must be at most the 3,33. training rows of a fold"),
+        ((X, Y), {"batch_size": 4000}, "^batch_size must be at most the 3,33. training rows of a fold"),
         ((X, Y), {"model": mixing()}, "`model` must treat each row alone"),
         ((X, 0 * LABELS), {"model": network("binary_crossentropy")}, "at least two classes"),
     ],

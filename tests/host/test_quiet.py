@@ -43,7 +43,7 @@ def test_a_log_level_the_user_has_set_is_kept_and_only_0_shows_everything(level:
 def test_another_backend_is_refused_at_first_use_and_not_at_import():
     result = _python("import shrinkage as sh; print('imported'); sh.L2", KERAS_BACKEND="jax")
     assert result.stdout == "imported\n"
-    assert "RuntimeError: shrinkage needs Keras on TensorFlow, and Keras' backend is 'jax'" in result.stderr
+    assert "RuntimeError: The backend of Keras must be TensorFlow for shrinkage. Received: 'jax'." in result.stderr
     assert "KERAS_BACKEND=tensorflow" in result.stderr
 
 

@@ -169,7 +169,10 @@ def test_a_kind_of_batch_is_read(kind):
 
 
 BAD_BATCHES: dict[str, tuple[Callable[[], Any], str]] = {
-    "a file that is gone": (lambda: Batches(bad=3), "`x` failed after 24 rows: the file is gone"),
+    "a file that is gone": (
+        lambda: Batches(bad=3),
+        "without an error. Received: an error after 24 rows: the file is gone",
+    ),
     "no batch": (lambda: Batches(n=0), "`x` must have rows. Received: a dataset that gives none."),
     "sparse tensors": (lambda: Batches(lambda x, y: (tf.sparse.from_dense(x), y)), "Say tensorflow.sparse.to_dense(x)"),
     "lists of numbers": (lambda: Batches(lambda x, y: (x.tolist(), y.tolist())), "Give arrays, not lists of numbers."),

@@ -76,7 +76,7 @@ def test_weights_of_classes_leave_both_parts_of_every_fold_rows_that_count():
     ("options", "words"),
     [
         ({"on": "all"}, '`on` must be left out with penalty="model"'),
-        ({"how": sh.Decoupled()}, "Decoupled.. is weight decay, and no regularizer of Keras"),
+        ({"how": sh.Decoupled()}, "`how` must not be weight decay with .*Decoupled"),
     ],
 )
 def test_a_models_own_penalty_says_where_and_how_it_acts(options, words):

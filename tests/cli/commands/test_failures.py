@@ -79,11 +79,11 @@ def test_a_value_error_of_another_package_is_unexpected(monkeypatch):
 
 def test_another_backend_is_bad_input(fake_fit, monkeypatch):
     def refuse() -> None:
-        raise RuntimeError("shrinkage needs Keras on TensorFlow")
+        raise RuntimeError("The backend of Keras must be TensorFlow")
 
     monkeypatch.setattr(_quiet, "require_tensorflow", refuse)
     done = run("fit", write(), "--target", "price")
-    assert done.exit_code == 2 and "Error: shrinkage needs Keras on TensorFlow" in done.stderr
+    assert done.exit_code == 2 and "Error: The backend of Keras must be TensorFlow" in done.stderr
 
 
 def test_predictions_go_to_a_file(fake_fit):

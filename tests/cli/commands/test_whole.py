@@ -93,4 +93,4 @@ def test_a_learning_curve(here):
 def test_a_learning_curve_of_few_rows_is_refused_in_the_terms_of_the_shell(here):
     write()
     done = run("fit", "houses.csv", "--target", "price", "--folds", 2, "--learning-curve", "--group", "town")
-    assert done.exit_code == 2 and "--learning-curve needs more rows" in done.stderr
+    assert done.exit_code == 2 and "--learning-curve must have enough rows" in done.stderr

@@ -139,7 +139,9 @@ def test_a_penalty_attached_to_an_inner_model_is_not_dropped(is_function):
         inner.trainable = not frozen
         return stack(inner)
 
-    with pytest.raises(ValueError, match="holds the model 'inner', which has a penalty attached.*shrinkage.detach"):
+    with pytest.raises(
+        ValueError, match="must hold no model with a penalty attached.* the model 'inner' with .*shrinkage.detach"
+    ):
         fit(make if is_function else make())
     if not is_function:
         assert np.isfinite(fit(make(frozen=True), init="keep", epochs=1).mean).all()  # it would act on nothing anyway

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "masked output": (
         {"model": lambda: model(masked), "x": rows("tokens")[0], "y": rows("tokens")[0] % 3},
         ValueError,
-        "`model` puts a mask on its output .* without mask_zero",
+        "`model` must give outputs without a mask.* without mask_zero",
     ),
     "sum of losses": (
         {"model": lambda: model(loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum"))},

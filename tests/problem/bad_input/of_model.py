@@ -152,5 +152,5 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         r"(?s)`model` must have no regularizers .* Received:.*"
         r"kernel_regularizer=keras.regularizers.L2\(0.01\).*penalty=.model",
     ),
-    "trained": ({"model": trained}, ValueError, '`model` has been trained .* 2 steps.*init="keep".*init="fresh"'),
+    "trained": ({"model": trained}, ValueError, '`init` must be .*trained .* 2 steps.*init="keep".*init="fresh"'),
 }

@@ -12,7 +12,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "fewer rows than folds": (
         {"x": X[:3], "y": Y[:3] * 0 + [0, 1, 2]},
         ValueError,
-        "cv=5 needs at least 5 rows.* Give a smaller",
+        "at most the number of rows.* cv=5 for 3 rows. Give a smaller",
     ),
     "one fold": ({"cv": 1}, ValueError, "whole number of 2 or more, the folds"),
     "no folds": ({"cv": 0}, ValueError, "Received: 0. Say cv=5"),
@@ -50,7 +50,8 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a fold without weight": (
         {"sample_weight": with_bad(np.zeros(N), {(0,): 1})},
         ValueError,
-        r"`sample_weight` must leave enough rows with a weight above 0 for `cv`. Received: 1 of 40 rows. cv=\d needs",
+        r"`sample_weight` must leave enough rows with a weight above 0 for `cv`. Received: 1 of 40 rows. `cv` must "
+        r"be .*cv=5 for 1 row\.",
     ),
     "weights of 0, and another argument at fault": (
         {"sample_weight": with_bad(np.ones(N), {(0,): 0}), "cv": 1},

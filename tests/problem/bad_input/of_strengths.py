@@ -37,7 +37,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a decay without a learning rate": (
         {"model": lambda: model(optimizer=keras.optimizers.SGD(0.0)), "how": sh.Decoupled()},
         ValueError,
-        "no step has a learning rate above 0. Compile .*, train for longer, or give `lams`",
+        "above 0 in some step .*no learning rate above 0. Compile .*, train for longer, or give `lams`",
     ),
     "weights of another model": (
         {"penalty": sh.L2(toward=[np.zeros((6, 5))])},

@@ -74,7 +74,7 @@ def test_loaded_weights_need_init(tmp_path):
         made,
         {},
         ValueError,
-        '`model` has been trained or loaded: .*bias does not come from the initializer.*init="keep".*init="fresh"',
+        '`init` must be .*trained or loaded.*bias does not come from the initializer.*init="keep".*init="fresh"',
     )
     for init in ("keep", "fresh"):
         with pytest.raises(AssertionError, match="training began"):
@@ -94,4 +94,4 @@ def test_other_backends_are_refused():
     code = "import os; os.environ['KERAS_BACKEND'] = 'jax'; import shrinkage; shrinkage.fit"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 1
-    assert "RuntimeError: shrinkage needs Keras on TensorFlow, and Keras' backend is 'jax'. Set" in run.stderr
+    assert "RuntimeError: The backend of Keras must be TensorFlow for shrinkage. Received: 'jax'. Set" in run.stderr
