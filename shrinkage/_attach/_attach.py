@@ -155,7 +155,7 @@ def _check_rows(rows: Any, penalty: Penalty, how: How, model: keras.Model) -> No
     by_weight = penalty.elementwise and penalty.toward is None
     if rows == "touched" and not (isinstance(how, Coupled) and by_weight):
         raise ValueError(
-            f'rows="touched" must have how=shrinkage.Coupled(), no group lasso and no weights to draw towards, as it '
+            f'rows="touched" needs how=shrinkage.Coupled(), no group lasso and no weights to draw towards, as it '
             f'adds to the gradients of single weights. Received: {penalty!r}, {how!r}. Attach with rows="all".'
         )
 
@@ -164,13 +164,13 @@ def _check_lazy(penalty: Penalty, how: How, model: keras.Model) -> None:
     """Refuse penalties and strategies for which rows="lazy" has no exact form."""
     if not penalty.can_decay or penalty.toward is not None or not isinstance(how, Coupled):
         raise ValueError(
-            f'rows="lazy" must have shrinkage.L2() and how=shrinkage.Coupled(), as it collects the factors 1 - eta*lam '
+            f'rows="lazy" needs shrinkage.L2() and how=shrinkage.Coupled(), as it collects the factors 1 - eta*lam '
             f"by which an untouched row decays, and other penalties do more than multiply. Received: {penalty!r}, "
             f'{how!r}. Attach with rows="all".'
         )
     n_replicas = model.distribute_strategy.num_replicas_in_sync
     if n_replicas > 1:
-        raise ValueError(f'rows="lazy" must have one replica. Received: {n_replicas}. Attach with rows="all".')
+        raise ValueError(f'rows="lazy" needs one replica. Received: {n_replicas}. Attach with rows="all".')
 
 
 def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:

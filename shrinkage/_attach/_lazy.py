@@ -111,7 +111,7 @@ def check_table(layer: Any) -> None:
     else:
         return
     raise ValueError(
-        f'rows="lazy" must have the lookup of keras.layers.Embedding, and no constraint. Received: {why}. Attach with '
+        f'rows="lazy" needs the lookup of keras.layers.Embedding, and no constraint. Received: {why}. Attach with '
         f'rows="all".'
     )
 
@@ -120,7 +120,7 @@ def check_lazy_optimizer(optimizer: Any) -> None:
     """Refuse an optimizer that changes rows without a lookup by more than the decay 1 - eta*lam."""
     if why := describe_other_changes(optimizer):
         raise ValueError(
-            f'rows="lazy" must have plain keras.optimizers.SGD, under which rows that are not looked up decay by '
+            f'rows="lazy" needs plain keras.optimizers.SGD, under which rows that are not looked up decay by '
             f'1 - eta*lam a step. Received: {why}. Compile with plain SGD, or attach with rows="all".'
         )
 

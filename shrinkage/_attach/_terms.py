@@ -93,7 +93,7 @@ def decay_rows(
             continue
         if not isinstance(grad, tf.IndexedSlices):
             raise ValueError(
-                f'rows="lazy" must have sparse gradients. Received: a dense gradient of {weight.variable.path}, as the '
+                f'rows="lazy" needs sparse gradients. Received: a dense gradient of {weight.variable.path}, as the '
                 f'model reads the table without a lookup. Attach with rows="all".'
             )
         weight.table.step(grad.indices, ops.cast(rate, "float64") * ops.cast(lam, "float64") * weight.term.factor)
@@ -151,7 +151,7 @@ def _add_to_rows(grad: Any, weight: PenalisedWeight, lam: Any) -> Any:
     n_replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if n_replicas > 1:
         raise ValueError(
-            f'rows="touched" must have one replica, as replicas do not know which rows the others penalise. Received: '
+            f'rows="touched" needs one replica, as replicas do not know which rows the others penalise. Received: '
             f'{n_replicas}. Attach with rows="all".'
         )
     order = tf.argsort(grad.indices)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from shrinkage._messages._note import Note
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 from shrinkage._problem._prepare import prepare_problem
@@ -68,10 +69,11 @@ def _split_again(rows: np.ndarray, inputs: SplitInputs, request: Request) -> Pai
     try:
         inner = choose_folds(_take(inputs, rows), replace(request, **changes), batch_size=1)
     except ValueError as error:
-        raise ValueError(
-            f"`nested` must split the training rows of each fold again. Received: {len(rows)} training rows that "
-            f"cannot be split. {error}"
-        ) from error
+        text = (
+            f"$nested must split the training rows of each fold again. Received: {len(rows)} training rows of a fold, "
+            f"which cannot be split alike. Leave $nested out, or give more rows."
+        )
+        raise ValueError(Note(text)) from error
     return [(rows[train], rows[held_out]) for train, held_out in zip(inner.train, inner.held_out, strict=True)]
 
 

@@ -46,11 +46,12 @@ _TARGET_VALUES = 16
 def check_row_losses(objective: Objective, behaviour: Behaviour) -> None:
     """Refuse a loss or a model that mixes the rows of a batch, as a batch must not extend over two blocks."""
     if not objective.by_rows or behaviour.mixes_rows:
-        kind = "`model` must treat" if objective.by_rows else "`loss` must treat"
-        raise ValueError(
-            f"{kind} each row alone where the rows do not fit into memory. Received: one that mixes the rows of a "
-            f"batch. Give a larger max_memory, or fewer rows: dataset.take(n)."
+        kind, owner = ("model", "$model") if objective.by_rows else ("loss", "The loss of $model")
+        text = (
+            f"{owner} must treat each row alone where the rows do not fit into memory. Received: a {kind} that mixes "
+            f"the rows of a batch. Give a larger $max_memory, or fewer rows."
         )
+        raise ValueError(Note(text))
 
 
 def store_rows(

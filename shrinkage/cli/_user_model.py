@@ -72,7 +72,11 @@ def _check_no_regularizers(name: str, model: "keras.Model") -> None:
     from shrinkage._weights._selection import select
 
     try:
-        check_no_regularizers(model, select(model).mask)
+        mask = select(model).mask
+    except ValueError as error:
+        raise BadInput(f"--model must have weights to penalise. Received: {name}. {get_error_text(error)}") from error
+    try:
+        check_no_regularizers(model, mask)
     except ValueError as error:
         raise BadInput(
             f"--model must have kernels without regularizers, as --penalty takes their place. Received: {name}, with a "
