@@ -73,11 +73,11 @@ def test_a_file_without_rows_is_said():
 @pytest.mark.parametrize(
     ("files", "places", "message"),
     [
-        ({"a.csv": "x\n1\n"}, ["a.csv", "no.csv"], "no.csv does not exist"),
+        ({"a.csv": "x\n1\n"}, ["a.csv", "no.csv"], "no.csv, which does not exist"),
         ({"a.csv": "x\n1\n"}, ["b*.csv"], "no file has a name like b\\*.csv"),
         ({"a.csv": "x\n1\n"}, ["a.csv", "a*.csv"], "a.csv is given twice"),
         ({"d/_SUCCESS": ""}, ["d"], "d is a folder without a file"),
-        ({"a.csv": "x\n1\n", "b.csv": ""}, ["*.csv"], "b.csv is empty"),
+        ({"a.csv": "x\n1\n", "b.csv": ""}, ["*.csv"], "b.csv, which is empty"),
         ({"a.csv": "x\n1\n", "b.csv": "x,x\n1,2\n", "c.csv": "x\n1\n"}, ["*.csv"], "b.csv has columns with the same"),
         ({"a.csv": "x\n1\n", "b.csv": b"PAR1 and no more", "c.csv": "x\n1\n"}, ["*.csv"], "b.csv is not a readable P"),
         ({"a.csv": "x\n", "b.csv": "x\n"}, ["*.csv"], "a.csv and all other files have a header and no rows"),
