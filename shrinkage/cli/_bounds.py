@@ -22,8 +22,8 @@ def bound_unpacked(stream: BinaryIO, file: Path) -> BinaryIO:
         n_read += len(block)
         if n_read > most:
             raise BadInput(
-                f"{file} is compressed, and holds more than {most / 2**20:,.0f} MiB, which is far more than a table of "
-                "its size. If that is right, unpack it, and give the table in it."
+                f"DATA must unpack to at most {most / 2**20:,.0f} MiB, far more than a table of its size holds. "
+                f"Received: {file}, which holds more. If that is right, unpack it, and give the table in it."
             )
 
     return _check_on_read(stream, check)
@@ -39,7 +39,10 @@ def bound_lines(stream: BinaryIO, file: Path) -> BinaryIO:
         end = max(text.rfind(b"\n"), text.rfind(b"\r"))
         n_since_end = len(text) - end - 1 if end >= 0 else n_since_end + len(text)
         if n_since_end > MOST_CHARACTERS:
-            raise BadInput(f"{file} is not a table: it has a line of more than {MOST_CHARACTERS:,} bytes.")
+            raise BadInput(
+                f"DATA must be a table with lines of at most {MOST_CHARACTERS:,} bytes. Received: {file}, which has a "
+                "longer line. Give another file."
+            )
 
     return _check_on_read(stream, check)
 

@@ -168,7 +168,9 @@ class Columns:
         try:
             return _from_document(read_json(file))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{file} is not a columns.json of this version of shrinkage ({error}).") from error
+            raise BadInput(
+                f"RUN must hold a columns.json of this version of shrinkage. Received: {file} ({error}). Fit again."
+            ) from error
 
 
 def to_input_name(name: str) -> str:
@@ -185,7 +187,10 @@ def check_input_names(columns: Columns) -> None:
     counts = Counter(to_input_name(name) for name in columns.names)
     same = [name for name in columns.names if counts[to_input_name(name)] > 1]
     if same:
-        raise BadInput(f"the model needs names that differ by more than a slash: {', '.join(same)}; rename one.")
+        raise BadInput(
+            "column names must differ by more than a slash, which is an underscore in the model. Received: "
+            f"{', '.join(same)}. Rename one."
+        )
 
 
 def split_float64(number: float | np.floating) -> tuple[float, float]:
@@ -207,8 +212,8 @@ def _list_one_hot_names(column: CategoryColumn) -> list[str]:
 
 
 def _from_document(document: dict) -> Columns:
-    if not isinstance(document, dict) or document.pop("version") != VERSION:
-        raise ValueError(f"expected version {VERSION}")
+    if not isinstance(document, dict) or document.pop("version", None) != VERSION:
+        raise ValueError(f"its version is not {VERSION}")
     document.pop("inputs")
     document["labels"] = tuple(document["labels"])
     document["numbers"] = tuple(

@@ -33,9 +33,11 @@ def _read_penalties(_context: click.Context, _option: click.Parameter, text: str
     names = tuple(name.strip().lower().replace("_", "-") for name in text.split(","))
     if not set(names) <= set(PENALTIES):
         odd = next(name for name in names if name not in PENALTIES)
-        raise click.BadParameter(f"expected names of {', '.join(PENALTIES)}, such as l2,l1; received {odd!r}.")
+        raise click.UsageError(
+            f"--penalties must be names of {', '.join(PENALTIES)}, such as l2,l1. Received: {odd!r}."
+        )
     if len(set(names)) < len(names):
-        raise click.BadParameter(f"expected different names; received {text!r}.")
+        raise click.UsageError(f"--penalties must be different names. Received: {text!r}.")
     return names
 
 
@@ -104,12 +106,15 @@ def compare(
     settings = _make_settings(options)
     table_options = TableOptions(**{each.name: options[each.name] for each in fields(TableOptions)})
     if nested and options["time"]:
-        raise BadInput("--nested splits the rows of a fold again, at random, and --time orders them. Leave one out.")
+        raise BadInput(
+            "--nested must be given without --time, because it splits the rows of a fold again, at random. Received: "
+            f"--nested with --time {options['time']}. Leave one out."
+        )
     table_data = check_and_prepare(data, target, options["task"], settings, table_options)
     if table_data.stream is not None:
         raise BadInput(
-            "compare keeps all rows in memory, and the table is larger than the memory limit. Give a larger "
-            "--max-memory, or fewer rows."
+            "DATA must fit within an eighth of the memory limit, because compare keeps all rows in memory. Received: "
+            f"{table_data.file}, which is larger. Give a larger --max-memory, or fewer rows."
         )
     settings = replace(settings, folds=table_data.split.n_folds)
     check_outside(folder, data)
@@ -136,8 +141,8 @@ def _describe_image_runs(folder: File, penalties: tuple[str, ...]) -> str:
             f"{shlex.join(['-o', f'{get_result_name(folder)}-{name}'])}\n"
         )
     return (
-        f"compare takes a table. Compare the verdicts of these runs, which have the same folds:\n{''.join(runs)}"
-        f"shrinkage.compare in Python takes images."
+        f"DATA must be a table. Received: {folder}, a folder of images. Compare the verdicts of these runs, which have "
+        f"the same folds:\n{''.join(runs)}Or call shrinkage.compare in Python, which takes images."
     )
 
 

@@ -39,7 +39,8 @@ class Number(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = float(click.FLOAT.convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"expected a finite number; received {value}.", param, ctx)
+            option = "the number" if param is None else param.opts[0]
+            raise click.UsageError(f"{option} must be a finite number. Received: {value}.", ctx)
         return super().convert(value, param, ctx)
 
 
@@ -77,17 +78,19 @@ def format_item_count(count: int, item: str) -> str:
 MOST_UNITS = 100_000
 
 
-def read_units(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+def read_units(_context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """Read the units of layers, such as 64,64."""
     if text is None:
         return None
     parts = text.split(",")
     if not all(part.strip().isdecimal() and 0 < int(part[:12]) <= MOST_UNITS for part in parts):
-        raise click.BadParameter(f"expected whole numbers such as 64,64, at most {MOST_UNITS:,}; received {text!r}.")
+        raise click.UsageError(
+            f"{option.opts[0]} must be whole numbers from 1 to {MOST_UNITS:,}, such as 64,64. Received: {text!r}."
+        )
     return tuple(int(part) for part in parts)
 
 
-def read_memory_size(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+def read_memory_size(_context: click.Context, option: click.Parameter, text: str | None) -> int | None:
     """Read a number of bytes, such as 2GB."""
     if text is None:
         return None
@@ -95,7 +98,7 @@ def read_memory_size(_context: click.Context, _option: click.Parameter, text: st
 
     size = parse_bytes(text) or 0
     if size < 1:
-        raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
+        raise click.UsageError(f"{option.opts[0]} must be a number of bytes, such as 500MB or 2GB. Received: {text!r}.")
     return int(min(size, 2**62))  # a float may be infinite
 
 
@@ -107,7 +110,10 @@ def _read_separator(_context: click.Context, _option: click.Parameter, text: str
         return None
     found = _SEPARATORS.get(text, text)
     if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
-        raise click.BadParameter(f"expected one character, `tab` or `space`; received {text!r}.")
+        raise click.UsageError(
+            "--sep must be `tab`, `space` or one character other than a letter, a digit, a double quote or a line end. "
+            f"Received: {text!r}."
+        )
     return found
 
 

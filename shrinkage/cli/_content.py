@@ -25,37 +25,35 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _PACKINGS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "Zstandard"}
 # PK\x05\x06 begins an archive without files.
 _PACKINGS |= {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
-_SPREADSHEET = "is a spreadsheet ({}). Save the sheet as CSV (UTF-8) there, or in Python: {}"
+_SPREADSHEET = "a spreadsheet ({}). Save the sheet as CSV (UTF-8) in its program, or in Python: {}"
 _EXCEL = _SPREADSHEET.format("Excel", "pandas.read_excel('{}').to_csv('table.csv', index=False).")
-_IN_PYTHON = "is {}, not CSV or Parquet. In Python: pandas.read_{}('{{}}').to_csv('table.csv', index=False)."
-_UNPACK = "is an archive ({}). Unpack it, and give the table in it."
+_IN_PYTHON = "{}. Convert it in Python: pandas.read_{}('{{}}').to_csv('table.csv', index=False)."
+_UNPACK = "an archive ({}). Unpack it, and give the table in it."
 # How other formats begin, and what to do with them.
 _OTHER_FORMATS = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _EXCEL,
     b"ARROW1": _IN_PYTHON.format("an Arrow (Feather) file", "feather"),
     b"ORC": _IN_PYTHON.format("an ORC file", "orc"),
     b"\x89HDF\r\n\x1a\n": _IN_PYTHON.format("an HDF5 file", "hdf"),
-    b"SQLite format 3\x00": "is a database (SQLite). Export the table as CSV, and give that.",
-    b"\x93NUMPY": "is a NumPy array, not CSV or Parquet. Save it with the columns' names as CSV.",
-    b"%PDF-": "is a PDF document, not CSV or Parquet.",
+    b"SQLite format 3\x00": "a database (SQLite). Export the table as CSV, and give that.",
+    b"\x93NUMPY": "a NumPy array. Save it with the columns' names as CSV.",
+    b"%PDF-": "a PDF document. Save the table in it as CSV.",
     b"<?xml": _IN_PYTHON.format("XML", "xml"),
     b"<stata_dta>": _IN_PYTHON.format("a Stata file", "stata"),
     b"$FL2@(#)": _IN_PYTHON.format("an SPSS file", "spss"),
-    b"@relation": "is an ARFF file, not CSV or Parquet. In Python: scipy.io.arff.loadarff('{}') reads it.",
+    b"@relation": "an ARFF file. Read it in Python with scipy.io.arff.loadarff('{}'), and save it as CSV.",
     b"7z\xbc\xaf\x27\x1c": _UNPACK.format("7z"),
     b"Rar!\x1a\x07": _UNPACK.format("rar"),
     b"\x04\x22\x4d\x18": _UNPACK.format("lz4"),
 }
 _JSON = _IN_PYTHON.format("JSON", "json")
-_JSON_LINES = (
-    "is JSON, not CSV or Parquet. In Python: pandas.read_json('{}', lines=True).to_csv('table.csv', index=False)."
-)
+_JSON_LINES = "JSON. Convert it in Python: pandas.read_json('{}', lines=True).to_csv('table.csv', index=False)."
 # A tag or a comment of HTML; where a separator follows, it is a column's name: <DATE>,<OPEN>.
 _TAG = re.compile(
     rb"<(?:!--|!doctype|html[\s>]|/?[a-z][a-z0-9]*(?:\s[^,;]*)?/?>(?![ ]*[,;|\t\"]))",
     re.IGNORECASE,
 )
-_HTML = "is a web page (HTML) or a part of one, not CSV or Parquet: the download may have failed."
+_HTML = "a web page (HTML) or a part of one. Download the table again: the download may have failed."
 PARQUET = b"PAR1"
 _HEAD = 2**20  # bytes that show the format
 _MOST_PACKINGS = 3
@@ -103,9 +101,10 @@ def find_content(file: Path) -> Content:
         BadInput: Not there, not readable, empty, damaged, an archive of several files, or of another format.
     """
     if file.is_dir():
-        raise BadInput(f"{file} is a folder; give the file of the table.")
+        raise BadInput(f"DATA must name files. Received: {file}, which is a folder. Give the file of the table.")
     if not file.is_file():
-        raise BadInput(f"{file} does not exist or is not a file.")
+        reason = "is not a regular file" if file.exists() else "does not exist"
+        raise BadInput(f"DATA must name regular files that exist. Received: {file}, which {reason}. Correct the name.")
     content = Content(file, (), b"", _get_file_version(file))
     while True:
         with content.open() as stream:
@@ -116,12 +115,15 @@ def find_content(file: Path) -> Content:
         content = replace(content, packings=(*content.packings, packing))
         if len(content.packings) > _MOST_PACKINGS:  # an archive may even hold itself
             raise BadInput(
-                f"{file} is compressed more than {_MOST_PACKINGS} times. Unpack it, and give the table in it."
+                f"DATA must be compressed at most {_MOST_PACKINGS} times. Received: {file}, which is compressed more "
+                "often. Unpack it, and give the table in it."
             )
     if not content.head:
-        raise BadInput(f"{file} is empty.")
+        raise BadInput(
+            f"DATA must be a table with a header and rows. Received: {file}, which is empty. Give another file."
+        )
     if way_out := _describe_other_format(content.head):
-        raise BadInput(f"{file} {way_out.format(file)}")
+        raise BadInput(_describe_refusal(file, way_out))
     return content
 
 
@@ -130,10 +132,18 @@ def _get_file_version(file: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
+def _describe_refusal(file: Path, way_out: str) -> str:
+    """Return the message for a file of another format. `way_out` names the format, and says what to do."""
+    return f"DATA must be CSV or Parquet. Received: {file}, which is {way_out.format(file)}"
+
+
 def _describe_damage(file: Path, packings: tuple[str, ...], error: Exception) -> str:
     if packings:
-        return f"{file} is compressed ({packings[-1]}) and damaged: {get_error_text(error)}."
-    return f"{file} cannot be read: {getattr(error, 'strerror', None) or get_error_text(error)}."
+        reason = f"is compressed ({packings[-1]}) and damaged: {get_error_text(error)}. Copy or download it again."
+    else:
+        text = getattr(error, "strerror", None) or get_error_text(error)
+        reason = f"cannot be read: {text}. Make it readable, or give another file."
+    return f"DATA must be a file that can be read. Received: {file}, which {reason}"
 
 
 def _find_packing(content: bytes) -> str | None:
@@ -170,27 +180,33 @@ def _open_single_member(file: Path, stream: BinaryIO, stack: contextlib.ExitStac
         return stack.enter_context(archive.open(_find_table_name(file, archive.namelist())))
     # An encrypted file is a RuntimeError, and an unknown compression is a NotImplementedError, which is one too.
     except (zipfile.BadZipFile, RuntimeError) as error:
-        raise BadInput(f"{file} is a zip archive that cannot be unpacked here: {get_error_text(error)}.") from error
+        raise BadInput(
+            f"DATA must be a table, or an archive that can be unpacked. Received: {file}, a zip archive that cannot be "
+            f"unpacked here: {get_error_text(error)}. Unpack it with another program, and give the table in it."
+        ) from error
 
 
 def _find_table_name(file: Path, members: list[str]) -> str:
     names = [name for name in members if not name.endswith("/")]
     if "[Content_Types].xml" in names:
-        raise BadInput(f"{file} {_EXCEL.format(file)}")
+        raise BadInput(_describe_refusal(file, _EXCEL))
     if "mimetype" in names:
-        raise BadInput(f"{file} {_EXCEL.replace('Excel', 'OpenDocument').format(file)}")
+        raise BadInput(_describe_refusal(file, _EXCEL.replace("Excel", "OpenDocument")))
     # macOS adds hidden files.
     names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
     if names and all(name.endswith(".npy") for name in names):
-        raise BadInput(f"{file} holds NumPy arrays, not CSV or Parquet. Save them as columns with names, as CSV.")
+        raise BadInput(_describe_refusal(file, "an archive of NumPy arrays. Save them as columns with names, as CSV."))
     if len(names) != 1:
         names_text = f"{len(names)} files: {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "no file"
-        raise BadInput(f"{file} is a zip archive of {names_text}. Unpack it, and give the table in it.")
+        advice = "Unpack it, and give the table in it." if names else "Give another file."
+        raise BadInput(
+            f"DATA must be a table or an archive of one file. Received: {file}, a zip archive of {names_text}. {advice}"
+        )
     return names[0]
 
 
 def _describe_other_format(content: bytes) -> str | None:
-    """Return advice for a file that is neither CSV nor Parquet, with {} for the name of the file; None for CSV."""
+    """Return the format of a file that is neither CSV nor Parquet and advice, with {} for its name; None for CSV."""
     if content[257:262] == b"ustar":
         return _UNPACK.format("tar")
     content = _as_utf8(content)

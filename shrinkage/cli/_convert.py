@@ -57,7 +57,8 @@ def convert(lam: float, source: str, target: str, rho: float | None, console: Co
         raise BadInput(SHELL_TERMS.say(error.args[0])) from error
     if rho is not None and find_common_penalty(source, target) != "ElasticNet":
         raise BadInput(
-            f"--rho goes with an elastic net, and {source} to {target} is {find_common_penalty(source, target)}."
+            f"--rho must be given with an elastic net. Received: {source} to {target}, whose penalty is "
+            f"{find_common_penalty(source, target)}. Leave --rho out."
         )
     notes = [f"{name}, if {CONVENTIONS[name].note}" for name in (source, target) if CONVENTIONS[name].note]
     if find_common_penalty(source, target) == "ElasticNet":

@@ -66,20 +66,30 @@ def _check_file(file: File) -> None:
 
     if file.is_dir():
         inside = file / "model.keras"
-        hint = f" Give {inside}." if inside.is_file() else ""
-        raise BadInput(f"{file} is a folder; expected a file that Keras saved as .keras.{hint}")
+        advice = f"Give {inside}" if inside.is_file() else "Give a file"
+        raise BadInput(
+            f"MODELS must be files that Keras saved as .keras. Received: {file}, which is a folder. {advice}."
+        )
     if not file.is_file():
-        raise BadInput(f"{file} does not exist.")
+        reason = "is not a regular file" if file.exists() else "does not exist"
+        raise BadInput(f"MODELS must be .keras files that exist. Received: {file}, which {reason}. Correct the name.")
     if file.suffix != ".keras":
-        raise BadInput(f"{file} is not a .keras file. Load the model, and save it with model.save('model.keras').")
+        raise BadInput(
+            f"MODELS must be .keras files. Received: {file}. Load the model, and save it with "
+            "model.save('model.keras')."
+        )
     if not zipfile.is_zipfile(file):
         raise BadInput(
-            f"{file} is damaged or was not saved by Keras: a .keras file is a zip archive, and this is none."
+            f"MODELS must be .keras files, which are zip archives. Received: {file}, which is damaged or was not saved "
+            "by Keras. Save the model again with model.save('model.keras')."
         )
     try:
         check_model_file(file)
     except ValueError as error:
-        raise BadInput(f"{file} cannot be loaded as a Keras model: {error}.") from error
+        raise BadInput(
+            f"MODELS must be files that Keras can load. Received: {file}, which cannot be loaded: {error}. Save the "
+            "model again with model.save('model.keras')."
+        ) from error
 
 
 def _load(file: File, console: Console) -> "keras.Model":
@@ -97,33 +107,42 @@ def _load(file: File, console: Console) -> "keras.Model":
             except UnsupportedVersion:
                 raise
             except Exception as error:
-                raise BadInput(_describe_load_problem(file, error)) from error
-            console.note(f"the optimizer is not looked at. {_describe_load_problem(file, whole)}")
+                raise BadInput(
+                    f"MODELS must be files that Keras can load. Received: {file}, which "
+                    f"{_describe_load_problem(file, error)}"
+                ) from error
+            console.note(f"the optimizer is not looked at. {file} {_describe_load_problem(file, whole)}")
     if not isinstance(model, keras.Model):
-        raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
+        raise BadInput(
+            f"MODELS must be files of a keras.Model. Received: {file}, which holds a {type(model).__name__}. Give the "
+            "file of a model."
+        )
     if not model.built:
         raise BadInput(
-            f"{file} holds a model that was saved before it was built: it has no weights yet. Call the model on some "
-            f"rows, and save it again."
+            f"MODELS must hold models that have weights. Received: {file}, whose model was saved before it was built. "
+            "Call the model on some rows, and save it again."
         )
     return model
 
 
 def _describe_load_problem(file: File, error: Exception) -> str:
-    """Say why a file cannot be loaded, and what to do."""
+    """Say why a file cannot be loaded, in words that follow its name, and what to do."""
     if is_lambda_refused(error):
         return (
-            f"{file} holds a Lambda layer, whose code is not run. If you trust it, load it in Python with "
+            "holds a Lambda layer, whose code is not run. If you trust it, load it in Python with "
             f"keras.models.load_model({str(file)!r}, safe_mode=False), and call shrinkage.doctor(model)."
         )
     if unknown := find_unknown_code(error):
         kind, name = unknown
         return (
-            f"{file} has code of yours, the {kind} {name!r}. Load it in Python, where you have that code, with "
+            f"has code of yours, the {kind} {name!r}. Load it in Python, where you have that code, with "
             f"keras.models.load_model({str(file)!r}, custom_objects={{{name!r}: {name}}}), and call "
             f"shrinkage.doctor(model)."
         )
-    return f"{file} cannot be loaded as a Keras model: {_describe_error(error)}."
+    return (
+        f"raises an error in Keras: {_describe_error(error)}. Load it in Python where it was saved, and call "
+        "shrinkage.doctor(model) there."
+    )
 
 
 def _describe_error(error: Exception) -> str:

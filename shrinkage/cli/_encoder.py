@@ -56,8 +56,8 @@ def read_cells(columns: Columns, frame: pd.DataFrame, is_part: bool = False) -> 
 def check_names(columns: Columns, names: Collection[str]) -> None:
     """Raise `BadInput` unless a table with columns of these names has those that the model needs."""
     if lost_names := [name for name in columns.names if name not in names]:
-        lost, hint = ", ".join(lost_names), _suggest_names(lost_names, names)
-        raise BadInput(f"the data lacks {lost}, which the model was fitted with{hint}.")
+        received = f"a table without {', '.join(lost_names)}. {_suggest_names(lost_names, names)}"
+        raise BadInput(f"DATA must have the columns that the model was fitted with. Received: {received}")
 
 
 def _suggest_names(missing_names: list[str], names: Collection[str]) -> str:
@@ -65,7 +65,8 @@ def _suggest_names(missing_names: list[str], names: Collection[str]) -> str:
     others = {to_input_name(name.strip().lower()): name for name in names}
     keys = {name: to_input_name(name.strip().lower()) for name in missing_names}
     near = [f"{others[key]!r} to {name!r}" for name, key in keys.items() if key in others]
-    return f"; rename {', '.join(near)}" if near else f"; {describe_column_names(list(names)).rstrip('.')}"
+    hint = f"rename {', '.join(near)}." if near else describe_column_names(list(names))
+    return hint[:1].upper() + hint[1:]
 
 
 def _read_numbers(column: NumberColumn, cells: pd.Series, is_part: bool) -> np.ndarray:
@@ -74,8 +75,8 @@ def _read_numbers(column: NumberColumn, cells: pd.Series, is_part: bool) -> np.n
         check_odd_cells(column, cells.loc[wrong].astype(str).value_counts().to_dict(), len(cells))
     if np.isinf(values).any():
         raise BadInput(
-            f"column {column.name} is infinite in {np.isinf(values).sum()} of {len(cells)} rows; "
-            "correct them or leave them empty."
+            f"column {column.name} must hold finite numbers. Received: infinity in {np.isinf(values).sum()} of "
+            f"{len(cells)} rows. Correct these cells or leave them empty."
         )
     return values
 
@@ -91,10 +92,9 @@ def check_odd_cells(column: NumberColumn, odd_counts: Mapping[str, int], n_cells
     unknown = {text: count for text, count in odd_counts.items() if text not in column.marks}
     if (n_unknown := sum(unknown.values())) > (1 - TYPE_SHARE) * n_cells:
         kinds = {"boolean": "true or false", "date": f"dates such as {_format_example(column)}"}
-        expected = kinds.get(column.kind, "numbers")
         raise BadInput(
-            f"column {column.name} should hold {expected}; {n_unknown} of {n_cells} cells do not, "
-            f"for example {next(iter(unknown))!r}. Correct them or leave them empty."
+            f"column {column.name} must hold {kinds.get(column.kind, 'numbers')}. Received: other values in "
+            f"{n_unknown} of {n_cells} cells, such as {next(iter(unknown))!r}. Correct these cells or leave them empty."
         )
 
 
@@ -228,13 +228,14 @@ def check_encoder_model(model: "keras.Model", columns: Columns) -> None:
     """Refuse a model that does not belong to these columns, for example files of two runs in a folder."""
     parts = {layer.name: layer for layer in model.layers}
     needed = [_NETWORK, _TARGET] if columns.task == "regression" else [_NETWORK]
-    fits = all(name in parts for name in needed) and _get_input_sizes(parts[_NETWORK]) == _compute_encoded_sizes(
-        columns
-    )
+    sizes = _compute_encoded_sizes(columns)
+    fits = all(name in parts for name in needed) and _get_input_sizes(parts[_NETWORK]) == sizes
     n_outputs = 1 if columns.task != "multi-class" else len(columns.labels)
     fits &= len(columns.labels) == 2 if columns.task == "binary" else True
     if not fits or parts[_NETWORK].output_shape != (None, n_outputs):
-        raise BadInput("model.keras and columns.json are not of the same run of `shrinkage fit`; fit again.")
+        raise BadInput(
+            "RUN must hold files of one run. Received: a model.keras that does not fit columns.json. Fit again."
+        )
 
 
 def _get_input_sizes(network: Any) -> list[int]:
@@ -296,9 +297,8 @@ def _make_number_layers(columns: Columns, raw_numbers: Any) -> Any:
         values = keras.layers.Rescaling(1.0, offset, name=name, dtype="float64")(values)  # pyright: ignore
     values = keras.layers.Rescaling(factor, name="scaled", dtype="float64")(values)  # pyright: ignore
     if columns.as_matrix:
-        values = keras.ops.clip(
-            keras.ops.nan_to_num(values), *(bound.tolist() for bound in _compute_bounds(columns.numbers))
-        )
+        low, high = (bound.tolist() for bound in _compute_bounds(columns.numbers))
+        values = keras.ops.clip(keras.ops.nan_to_num(values), low, high)
     return keras.ops.cast(values, "float32")
 
 

@@ -212,8 +212,8 @@ def _begin_stream(console: Console, table_data: "TableData", stream: "Stream", s
     """Let a table larger than memory say what was read when all rows are, and refuse a training that needs them all."""
     if settings.batch_size is None and settings.solver != "exact":
         raise BadInput(
-            "--model linear takes all rows together, and the table is larger than the memory limit. Say "
-            "--batch-size 256, or give a larger --max-memory."
+            "DATA must fit within an eighth of the memory limit, because --model linear takes all rows together. "
+            f"Received: {table_data.file}, which is larger. Give --batch-size 256, or a larger --max-memory."
         )
     stream.at_end = lambda: console.say(table_data.describe_counts())
 

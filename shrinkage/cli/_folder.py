@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from shrinkage._data._scratch import (
     make_synced_folder,
     open_temporary_folder,
@@ -34,21 +36,36 @@ def check_folder(folder: Path, overwrite: bool) -> None:
 
 
 def _check_existing(folder: Path, overwrite: bool) -> None:
+    option, other_place = _describe_output()
     if not folder.is_dir():
-        raise BadInput(f"{folder} is a file; give another folder with -o.")
+        raise BadInput(f"{option} must be a folder. Received: {folder}, which is a file. {other_place.capitalize()}.")
     if not any(folder.iterdir()):
         return
     if is_unfinished(folder):
         if overwrite:
             return
         raise BadInput(
-            f"{folder} has an unfinished run: `shrinkage resume {folder}` goes on with it. Add --overwrite to begin "
-            f"anew, or give another folder with -o."
+            f"{option} must be a folder without an unfinished run. Received: {folder}, which has one. Go on with "
+            f"`shrinkage resume {folder}`, add --overwrite to begin anew, or {other_place}."
         )
     if not _is_run(folder):
-        raise BadInput(f"{folder} exists and is not an earlier run (it has no {MARK} of one); give another folder.")
+        raise BadInput(
+            f"{option} must be a folder that does not exist, is empty or holds an earlier run. Received: {folder}, "
+            f"which has no {MARK} of a run. {other_place.capitalize()}."
+        )
     if not overwrite:
-        raise BadInput(f"{folder} exists; add --overwrite to replace the run in it, or give another folder with -o.")
+        raise BadInput(
+            f"{option} must be a folder that does not exist or is empty. Received: {folder}, which holds a run. Add "
+            f"--overwrite to replace the run, or {other_place}."
+        )
+
+
+def _describe_output() -> tuple[str, str]:
+    """Return the name of the place for the results in messages, and advice. `shrinkage demo` has no option -o."""
+    context = click.get_current_context(silent=True)
+    if context is None or any("-o" in parameter.opts for parameter in context.command.params):
+        return "-o", "give another place"
+    return "the place for the results", "run the command in another folder"
 
 
 def _is_run(folder: Path) -> bool:
@@ -75,17 +92,22 @@ def check_outside(target: Path, data: Sequence[Path]) -> None:
     """Raise `BadInput` if results would be written into a folder of data, where they would be read as data."""
     for place in data:
         if place.is_dir() and target.resolve().is_relative_to(place.resolve()):
-            raise BadInput(f"{target} is in the folder of data {place}; give another place with -o.")
+            raise BadInput(
+                f"-o must be outside the folders of DATA. Received: {target}, which is in {place}. Give another place."
+            )
 
 
 def check_file(file: Path, overwrite: bool, sources: Sequence[Path]) -> None:
     """Raise `BadInput` unless `file` may be written. It must not be one of `sources`."""
     if file.is_dir():
-        raise BadInput(f"{file} is a folder; give a file name.")
+        raise BadInput(f"-o must be a file. Received: {file}, which is a folder. Give a file name.")
     if file.exists() and any(source.exists() and file.samefile(source) for source in sources):
-        raise BadInput(f"{file} is the table to predict; give another file with -o.")
+        raise BadInput(f"-o must not be a file of DATA. Received: {file}. Give another file.")
     if file.exists() and not overwrite:
-        raise BadInput(f"{file} exists; add --overwrite to replace it, or give another file with -o.")
+        raise BadInput(
+            f"-o must be a file that does not exist. Received: {file}. Add --overwrite to replace it, or give another "
+            "file."
+        )
     _check_writable(file)
 
 
@@ -97,7 +119,11 @@ def _check_writable(target: Path) -> None:
         with open_temporary_folder(place):
             pass
     except OSError as error:
-        raise BadInput(f"{target} cannot be written ({error.strerror}); give another place with -o.") from error
+        option, other_place = _describe_output()
+        raise BadInput(
+            f"{option} must be a place that can be written. Received: {target} ({error.strerror}). "
+            f"{other_place.capitalize()}."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -109,8 +135,8 @@ def catch_full_disk(place: Path) -> Iterator[None]:
         if (reason := describe_full_disk(error)) is None:
             raise
         raise BadInput(
-            f"{place}{os.sep} was not written: {reason}. What is printed above is complete. Free space, or give "
-            f"another place with -o."
+            f"{place}{os.sep} was not written: {reason}. What is printed above is complete. Free space, or "
+            f"{_describe_output()[1]}."
         ) from error
 
 

@@ -66,7 +66,9 @@ class Images:
             check_fields(images)
             return images
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{file} is not an {RECORD} of this version of shrinkage ({error}).") from error
+            raise BadInput(
+                f"RUN must hold an {RECORD} of this version of shrinkage. Received: {file} ({error}). Fit again."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,8 @@ def refuse_images(files: Iterable[Path]) -> None:
     image = next((file for file in files if file.suffix.lower() in SUFFIXES), None)
     if image is not None:
         raise BadInput(
-            f"{image} is an image, and no table. Images are trained on in a folder that has a folder for each class, "
-            "such as images/cat/1.jpg, and predicted with a run on images."
+            "DATA must be a table, or for `shrinkage fit` a folder with a folder of images for each class, such as "
+            f"images/cat/1.jpg. Received: {image}, an image. Give one of them, or predict images with a run on images."
         )
 
 
@@ -170,13 +172,13 @@ def _read_images(folder: Path, train_folder: Path, held_out_folder: Path | None,
         raise BadInput(
             f"{train_folder} must hold a folder of images for each class, such as {train_folder}/cat/1.jpg, and two "
             "classes or more. "
-            f"Found: {', '.join(labels) or 'none'}.{''.join(f' {note}.' for note in notes)}"
+            f"Received: {', '.join(labels) or 'none'}.{''.join(f' {note}.' for note in notes)}"
         )
     unknown = sorted({label for _, label in readable if label not in labels})
     if unknown:
         raise BadInput(
-            f"{held_out_folder} has classes that {train_folder} has not: {', '.join(unknown)}. Add images of them, or "
-            f"leave these folders out."
+            f"{held_out_folder} must have no other classes than {train_folder}. Received: {', '.join(unknown)}. Add "
+            f"images of them to {train_folder}, or leave these folders out."
         )
     height, width = _choose_size(sizes)
     images = Images(tuple(labels), height, width, 1 if all(grey) else 3)
@@ -328,8 +330,9 @@ def check_image_options(options: dict[str, Any]) -> None:
     names = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
     if names:
         raise BadInput(
-            f"{', '.join(names)} {'goes' if len(names) == 1 else 'go'} with tables. Images are trained on by a small "
-            "convolutional network, and the class of an image is the name of its folder."
+            f"{', '.join(names)} must be given with a table. Received: a folder of images, on which a small "
+            "convolutional network is trained, with the name of an image's folder as its class. Leave "
+            f"{'the option' if len(names) == 1 else 'the options'} out."
         )
 
 
@@ -382,11 +385,16 @@ def find_image_files(data: Sequence[Path]) -> list[Path]:
     inside = {file for folder in folders for file in files if file.is_relative_to(folder)}
     files = [file for file in files if file not in inside or file.suffix.lower() in SUFFIXES]
     if not files:
-        raise BadInput(f"{data[0]} holds no image; give files or folders of {', '.join(SUFFIXES)}.")
+        raise BadInput(
+            f"DATA must hold images ({', '.join(SUFFIXES)}), as RUN predicts images. Received: {data[0]}, which holds "
+            "none. Give files or folders of images."
+        )
     return files
 
 
 def check_image_model(model: "keras.Model", images: Images) -> None:
     """Refuse a model that does not belong to the record, for example files of two runs in a folder."""
     if model.input_shape != (None, *images.shape) or model.output_shape != (None, len(images.labels)):
-        raise BadInput(f"model.keras and {RECORD} are not of the same run of `shrinkage fit`; fit again.")
+        raise BadInput(
+            f"RUN must hold files of one run. Received: a model.keras that does not fit {RECORD}. Fit again."
+        )

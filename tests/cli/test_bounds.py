@@ -40,7 +40,7 @@ BOMBS = {"gzip": gzip.compress(TABLE), "zip": _deflated(TABLE), "zip in gzip": g
 @pytest.mark.parametrize("packing", BOMBS)
 def test_a_bomb_is_refused_with_a_way_out(tmp_path, packing):
     assert len(TABLE) > 200 * len(BOMBS["gzip"])
-    with pytest.raises(BadInput, match="holds more than .* MiB, which is far more .*unpack it"):
+    with pytest.raises(BadInput, match="^DATA must unpack to at most .* MiB, far more .*unpack it"):
         read_table(write(tmp_path, BOMBS[packing], "t.csv.gz"))
 
 
@@ -54,7 +54,7 @@ def test_an_archive_that_holds_itself_is_not_unpacked_for_ever(tmp_path):
     for _ in range(3):
         content = gzip.compress(content)
     assert find_content(write(tmp_path, content)).head == b"a,b\n1,2\n"
-    with pytest.raises(BadInput, match="compressed more than 3 times"):
+    with pytest.raises(BadInput, match="compressed at most 3 times"):
         find_content(write(tmp_path, gzip.compress(content)))
 
 
@@ -62,7 +62,9 @@ def test_an_archive_that_holds_itself_is_not_unpacked_for_ever(tmp_path):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_line_without_an_end_is_refused(tmp_path, begin, encoding):
     content = (begin.decode() + "x," * 2**21).encode(encoding)
-    with pytest.raises(BadInput, match="is not a table: it has a line of more than 65,536 bytes"):
+    with pytest.raises(
+        BadInput, match="a table with lines of at most 65,536 bytes. Received: .*, which has a longer line"
+    ):
         read_table(write(tmp_path, content))
 
 

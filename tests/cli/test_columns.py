@@ -125,5 +125,5 @@ def test_categories_of_numbers_in_parquet(tmp_path):
 def test_columns_that_differ_in_case_are_named():
     numbers = pd.DataFrame({"a": np.arange(30.0) ** 2, "b": np.arange(30) % 7})
     columns = Columns("y", "regression", (), *infer_columns(numbers))
-    with pytest.raises(BadInput, match="lacks a, .*; rename 'A' to 'a'"):
+    with pytest.raises(BadInput, match="a table without a. Rename 'A' to 'a'"):
         read_cells(columns, numbers.rename(columns={"a": "A"}))

@@ -62,7 +62,7 @@ def test_what_is_left_out_is_said_and_data_is_not(tmp_path):
         (lzma.compress(TEXT.encode())[:-5], "damaged"),
         (zstd(TEXT.encode() * 99)[:-9], "damaged"),
         (zipped(a=b"1")[:-30], "cannot be unpacked here"),
-        (b'[{"a": 1}, {"a": 2}]', "is JSON"),
+        (b'[{"a": 1}, {"a": 2}]', "is JSON."),
         (b'{"a": 1}\n{"a": 2}\n', "lines=True"),
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b"SQLite format 3\0 and more", "database"),
@@ -92,14 +92,14 @@ def test_a_separator_goes_with_text(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"PK\x05\x06" + bytes(18), "zip archive of no file"),
+        (b"PK\x05\x06" + bytes(18), "zip archive of no file. Give another file"),
         (b"<!-- saved --><TABLE><tr><td>1</td></tr></TABLE>", "web page"),
-        ('{"a": 1, "y": 2}\n{"a": 2, "y": 3}\n'.encode("utf-16"), "is JSON, .*lines=True"),
+        ('{"a": 1, "y": 2}\n{"a": 2, "y": 3}\n'.encode("utf-16"), r"is JSON\. .*lines=True"),
         ("<html><body></body></html>".encode("utf-16"), "web page"),
         (b'<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en" dir="ltr" class="no-js">', "web page"),
         (b"@relation r\n@attribute a numeric\n@data\n1\n", "loadarff"),
         (bytes(12) + b"\xc2\xea\x81\x60" + bytes(200), "neither Parquet nor UTF-8 text"),  # SAS
-        (zipped(**{"x.npy": b"1", "y.npy": b"2"}), "holds NumPy arrays"),
+        (zipped(**{"x.npy": b"1", "y.npy": b"2"}), "an archive of NumPy arrays"),
         (zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet"), "OpenDocument"),
         (bytes(257) + b"ustar" + bytes(250), "tar"),
         (b"a,b\n1,2,3\n1,2,3\n", "line 2: the row has 3 cells, and the header 2 names .*every column needs a name"),

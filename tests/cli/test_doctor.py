@@ -107,7 +107,7 @@ class OwnConstraint(keras.constraints.NonNeg):
 def test_parts_of_layers_of_the_users_own_are_said_and_the_advice_is_right(options, said):
     file = saved(mlp(**options))
     done = run(file)
-    assert done.exit_code == 2 and f"model.keras has code of yours, {said}." in done.stderr
+    assert done.exit_code == 2 and f"model.keras, which has code of yours, {said}." in done.stderr
     call = done.stderr.split(" with ")[1].partition(", and call")[0]
     model = eval(call, {"keras": keras, **globals()})
     assert sh.doctor(model).model == "net"
@@ -143,13 +143,13 @@ def unbuilt() -> str:
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        (lambda: "no.keras", "no.keras does not exist"),
-        (lambda: ".", ". is a folder"),
+        (lambda: "no.keras", "no.keras, which does not exist"),
+        (lambda: ".", "., which is a folder. Give a file."),
         (lambda: Path(saved(mlp())).parent, "Give model.keras."),
         (lambda: text("model.h5"), "save it with model.save('model.keras')"),
-        (lambda: text("text.keras"), "is damaged or was not saved by Keras"),
-        (cut, "cut.keras is damaged"),
-        (lambda: zipped("zip.keras"), "cannot be loaded as a Keras model: There is no item named 'config.json'"),
+        (lambda: text("text.keras"), "which is damaged or was not saved by Keras"),
+        (cut, "cut.keras, which is damaged"),
+        (lambda: zipped("zip.keras"), "raises an error in Keras: There is no item named 'config.json'"),
         (lambda: saved(stack((4,), layers.Lambda(lambda x: 2 * x))), "holds a Lambda layer, whose code is not run"),
         (lambda: saved(stack((4,), OwnLayer())), "has code of yours, the class 'OwnLayer'. Load it in"),
         (unbuilt, "saved before it was built"),
@@ -165,7 +165,8 @@ def test_a_file_that_is_refused_costs_no_other_its_report():
     done = run(*names)
     assert done.exit_code == 2
     assert "mlp.keras\nnet: no errors" in done.stdout and "half.keras\nnet: 1 error" in done.stdout
-    assert "Error: no.keras does not exist" in done.stderr and "Error: text.keras is damaged" in done.stderr
+    assert "Received: no.keras, which does not exist" in done.stderr
+    assert "Received: text.keras, which is damaged" in done.stderr
     document = json.loads(run(*names, "--format", "json").stdout)
     assert [each["file"] for each in document["models"]] == ["mlp.keras", "half.keras"]
 

@@ -99,7 +99,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(BadInput, match="data.csv cannot be read: Permission denied"):
+    with pytest.raises(BadInput, match="data.csv, which cannot be read: Permission denied"):
         read_table(file)
 
 
@@ -137,7 +137,7 @@ def test_a_damaged_schema_of_parquet_is_refused_in_a_sentence(tmp_path):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(BadInput, match="does not exist"):
         read_table(tmp_path / "no.csv")
-    with pytest.raises(BadInput, match="is a folder; give the file"):
+    with pytest.raises(BadInput, match="is a folder. Give the file"):
         read_table(tmp_path)
 
 
@@ -348,7 +348,7 @@ def test_columns_survive_json(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 99}'])
 def test_a_columns_file_of_another_kind(tmp_path, text):
-    with pytest.raises(BadInput, match="not a columns.json"):
+    with pytest.raises(BadInput, match="must hold a columns.json of this version"):
         Columns.load(write(tmp_path, text, "columns.json"))
 
 

@@ -73,11 +73,11 @@ def test_a_file_without_rows_is_said():
 @pytest.mark.parametrize(
     ("files", "places", "message"),
     [
-        ({"a.csv": "x\n1\n"}, ["a.csv", "no.csv"], "no.csv does not exist"),
+        ({"a.csv": "x\n1\n"}, ["a.csv", "no.csv"], "no.csv, which does not exist"),
         ({"a.csv": "x\n1\n"}, ["b*.csv"], "Received: b\\*.csv, which matches none"),
         ({"a.csv": "x\n1\n"}, ["a.csv", "a*.csv"], "Received: a.csv twice"),
         ({"d/_SUCCESS": ""}, ["d"], "Received: d, a folder without one"),
-        ({"a.csv": "x\n1\n", "b.csv": ""}, ["*.csv"], "b.csv.* is empty"),
+        ({"a.csv": "x\n1\n", "b.csv": ""}, ["*.csv"], "b.csv, which is empty"),
         ({"a.csv": "x\n1\n", "b.csv": "x,x\n1,2\n", "c.csv": "x\n1\n"}, ["*.csv"], "b.csv, with the same name"),
         ({"a.csv": "x\n1\n", "b.csv": b"PAR1 and no more", "c.csv": "x\n1\n"}, ["*.csv"], "b.csv, which is not a rea"),
         ({"a.csv": "x\n", "b.csv": "x\n"}, ["*.csv"], "a.csv and all other files, with a header and no"),

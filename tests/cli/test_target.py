@@ -47,7 +47,7 @@ def test_times_are_no_numbers(times):
     """Pandas would give nanoseconds, which `predict` would take for numbers far outside."""
     numbers = pd.DataFrame({"a": np.arange(30.0) ** 2, "b": np.arange(30) % 7})
     columns = Columns("y", "regression", (), *infer_columns(numbers))
-    with pytest.raises(BadInput, match="column a should hold numbers; 30 of 30"):
+    with pytest.raises(BadInput, match="column a must hold numbers. Received: other values in 30 of 30"):
         read_cells(columns, numbers.assign(a=times))
     with pytest.raises(BadInput, match="--number must be a column with a number in some cell. Received: a,"):
         infer_columns(numbers.assign(a=times), number=["a"])

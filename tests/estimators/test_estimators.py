@@ -395,7 +395,7 @@ def test_sparse_rows_with_missing_numbers(wine):
 def test_a_number_that_becomes_text_is_refused(table):
     frame, price = table
     regressor = sh.PathRegressor(model="linear", cv=3, lams=[0.01]).fit(frame, price)
-    with pytest.raises(ValueError, match="column size should hold numbers"):
+    with pytest.raises(ValueError, match="column size must hold numbers"):
         regressor.predict(frame.assign(size="big"))
 
 

@@ -97,7 +97,7 @@ def test_the_folder_of_an_earlier_comparison_is_replaced_when_asked(fit):
     file = write()
     assert run("compare", file, *SMALL).exit_code == 0
     refused_again = run("compare", file, *SMALL)
-    assert refused_again.exit_code == 2 and "add --overwrite" in refused_again.stderr
+    assert refused_again.exit_code == 2 and "Add --overwrite" in refused_again.stderr
     assert run("compare", file, *SMALL, "--overwrite", "--penalties", "l1").exit_code == 0
     assert len(pd.read_csv("houses-comparison/comparison.csv")) == 3
 
@@ -106,16 +106,22 @@ def test_the_folder_of_an_earlier_comparison_is_replaced_when_asked(fit):
     ("arguments", "message"),
     [
         pytest.param(["--target", "prise"], "prise", id="target"),
-        pytest.param(["--target", "price", "--penalties", "l3"], "expected names of l2, l1", id="unknown penalty"),
-        pytest.param(["--target", "price", "--penalties", "l2,l2"], "expected different names", id="penalty twice"),
-        pytest.param(["--target", "price", "--penalties", ""], "expected names of l2, l1", id="no penalty"),
+        pytest.param(
+            ["--target", "price", "--penalties", "l3"], "--penalties must be names of l2, l1", id="unknown penalty"
+        ),
+        pytest.param(
+            ["--target", "price", "--penalties", "l2,l2"], "--penalties must be different names", id="penalty twice"
+        ),
+        pytest.param(["--target", "price", "--penalties", ""], "--penalties must be names of l2, l1", id="no penalty"),
         pytest.param(
             ["--target", "price", "--hidden", "4", "--model", "linear"], "--hidden must be given with", id="hidden"
         ),
         pytest.param(
             ["--target", "price", "--drop", "price"], "--drop must be a column other than the target.", id="drop"
         ),
-        pytest.param(["--target", "price", "--time", "size", "--nested"], "--nested splits the rows", id="time"),
+        pytest.param(
+            ["--target", "price", "--time", "size", "--nested"], "--nested must be given without --time", id="time"
+        ),
         pytest.param(
             ["--target", "price", "--group", "town", "--fold", "kind"], "must not be given together", id="splits"
         ),
@@ -147,7 +153,7 @@ def test_a_comparison_of_images_is_refused_with_runs_that_work(fit):
         for number in range(6):
             keras.utils.save_img(Path("my images", name, f"{number}.png"), np.full((4, 4, 3), number))
     done = run("compare", "my images", "--penalties", "l2,decoupled")
-    refused(done, "shrinkage.compare in Python takes images")
+    refused(done, "shrinkage.compare in Python, which takes images")
     lines = [shlex.split(line) for line in done.stderr.splitlines() if line.strip().startswith("shrinkage fit")]
     assert [line[-1] for line in lines] == ["my images-l2", "my images-decoupled"]
     for line in lines:

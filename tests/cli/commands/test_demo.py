@@ -23,7 +23,8 @@ def test_demo_replaces_only_an_earlier_demo(fake_fit):
     assert run("demo", "--no-overwrite").exit_code == 2
     Path("shrinkage-demo/path.json").unlink()
     done = run("demo")
-    assert done.exit_code == 2 and "not an earlier run" in done.stderr
+    assert done.exit_code == 2 and "is empty or holds an earlier run" in done.stderr
+    assert "Run the command in another folder." in done.stderr and "-o" not in done.stderr
 
 
 def test_the_advice_of_the_demo_can_be_followed(fake_fit, monkeypatch):

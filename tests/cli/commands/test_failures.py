@@ -90,7 +90,10 @@ def test_predictions_go_to_a_file(fake_fit):
     run("fit", write(), "--target", "price", "-o", "run")
     Path("place.csv").mkdir()
     done = run("predict", "run", "houses.csv", "-o", "place.csv")
-    assert done.exit_code == 2 and "place.csv is a folder; give a file name." in done.stderr
+    assert (
+        done.exit_code == 2
+        and "-o must be a file. Received: place.csv, which is a folder. Give a file name." in done.stderr
+    )
 
 
 def test_odd_cells_of_new_rows_are_said(fake_fit):
@@ -116,7 +119,9 @@ def test_a_file_of_a_layer_is_no_model(fake_fit, command):
     run("fit", write(), "--target", "price", "-o", "run")
     file = of_a_layer("run/model.keras")
     done = run("doctor", file) if command == "doctor" else run("predict", "run", "houses.csv", "-o", "out.csv")
-    assert done.exit_code == 2 and "holds a Rescaling" in done.stderr
+    words = "files of a keras.Model" if command == "doctor" else "RUN must hold a keras.Model"
+    assert done.exit_code == 2
+    assert f"{words}. Received: run/model.keras, which holds a Rescaling." in done.stderr
 
 
 # --- limits of the operating system

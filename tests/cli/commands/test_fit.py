@@ -150,7 +150,7 @@ def test_the_folder_is_kept_unless_told(fake_fit):
     assert run("fit", write(), "--target", "price").exit_code == 0
     before = Path("houses-shrinkage/model.keras").read_bytes()
     again = run("fit", write(), "--target", "price")
-    assert again.exit_code == 2 and "add --overwrite" in again.stderr
+    assert again.exit_code == 2 and "Add --overwrite" in again.stderr
     assert Path("houses-shrinkage/model.keras").read_bytes() == before
     misspelt = run("fit", "houses.csv", "--target", "prize")
     assert "Did you mean price?" in misspelt.stderr and "--overwrite" not in misspelt.stderr
@@ -205,7 +205,7 @@ def test_only_an_earlier_run_is_overwritten(fake_fit, mine):
     Path("mine").mkdir()
     Path("mine", mine).write_text('["a path of my own"]')
     done = run("fit", write(), "--target", "price", "-o", "mine", "--overwrite")
-    assert done.exit_code == 2 and "not an earlier run" in done.stderr
+    assert done.exit_code == 2 and "is empty or holds an earlier run" in done.stderr
     assert Path("mine", mine).exists() and not fake_fit.calls
 
 
@@ -216,7 +216,7 @@ def test_an_empty_folder_is_filled(fake_fit):
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_training(fake_fit):
-    refused(run("fit", write(), "--target", "price", "-o", "houses.csv/out"), "cannot be written")
+    refused(run("fit", write(), "--target", "price", "-o", "houses.csv/out"), "must be a place that can be written")
     refused(run("fit", write(), "--target", "price", "-o", "houses.csv"), "is a file")
     assert not fake_fit.calls
 
@@ -239,7 +239,11 @@ def test_a_crash_while_writing_leaves_nothing(fake_fit, monkeypatch):
         ({"a/b": range(5, N + 5), "a_b": range(N, 2 * N)}, ["--target", "price"], "a/b, a_b"),
         ({}, ["--target", "price", "--folds", 61], "Received: 61 for 60 rows"),
         ({}, ["--target", "kind", "--task", "binary"], "column of two classes for --task"),
-        ({}, ["--target", "price", "--hidden", "64;64"], "expected whole numbers such as 64,64"),
+        (
+            {},
+            ["--target", "price", "--hidden", "64;64"],
+            "--hidden must be whole numbers from 1 to 100,000, such as 64,64",
+        ),
         ({}, ["--target", "price", "--learning-rate", 0], "--learning-rate"),
         ({}, ["--target", "price", "--folds", 1], "--folds"),
         ({}, [], "Missing option '--target'"),
@@ -251,7 +255,7 @@ def test_bad_input_is_refused_before_training(fake_fit, changes, arguments, mess
 
 
 def test_a_file_that_cannot_be_read(fake_fit):
-    refused(run("fit", "no.csv", "--target", "price"), "no.csv does not exist")
+    refused(run("fit", "no.csv", "--target", "price"), "no.csv, which does not exist")
 
 
 @pytest.mark.parametrize("column", ["price", "kind"])
@@ -325,9 +329,13 @@ def test_fit_takes_files_patterns_and_folders(fake_fit, data, folder):
 def test_results_are_not_written_into_a_folder_of_data(fake_fit):
     _parts()
     done = run("fit", "parts", "--target", "price", "-o", "parts/out")
-    assert done.exit_code == 2 and "is in the folder of data parts" in done.stderr and not Path("parts/out").exists()
+    assert (
+        done.exit_code == 2
+        and "outside the folders of DATA. Received: parts/out" in done.stderr
+        and not Path("parts/out").exists()
+    )
     done = run("fit", "parts", "no.csv", "--target", "price")
-    assert done.exit_code == 2 and "no.csv does not exist" in done.stderr
+    assert done.exit_code == 2 and "no.csv, which does not exist" in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--drop", "--category", "--number"])

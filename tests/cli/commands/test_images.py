@@ -104,7 +104,7 @@ def test_what_is_left_out_is_named():
 def test_fewer_than_two_classes(folders):
     for folder in folders:
         draw(f"images/{folder}/1.png")
-    with pytest.raises(BadInput, match="a folder of images for each class, .*two classes or more. Found: one"):
+    with pytest.raises(BadInput, match="a folder of images for each class, .*two classes or more. Received: one"):
         prepare_images(Path("images"))
 
 
@@ -112,7 +112,7 @@ def test_classes_that_only_the_held_out_folder_has():
     draw_folder("images/train")
     draw_folder("images/val")
     draw("images/val/dusk/1.png")
-    with pytest.raises(BadInput, match=r"images/val has classes that images/train has not: dusk\."):
+    with pytest.raises(BadInput, match=r"images/val must have no other classes than images/train\. Received: dusk\."):
         prepare_images(Path("images"))
 
 
@@ -130,9 +130,9 @@ def test_a_folder_of_tables_is_no_folder_of_images():
 def test_options_of_tables_are_refused():
     draw_folder("images")
     done = run("fit", "images", "--target", "y", "--no-clip", "--time", "t", "--model", "linear")
-    assert done.exit_code == 2 and "--no-clip, --target, --time, --model go with tables" in done.stderr
+    assert done.exit_code == 2 and "--no-clip, --target, --time, --model must be given with a table" in done.stderr
     done = run("fit", "images", "--model", "mlp")
-    assert done.exit_code == 2 and "--model goes with tables" in done.stderr
+    assert done.exit_code == 2 and "--model must be given with a table" in done.stderr
     Path("t.csv").write_text("a,b")
     done = run("fit", "t.csv")
     assert done.exit_code == 2 and "Missing option '--target'" in done.stderr
@@ -142,7 +142,7 @@ def test_options_of_tables_are_refused():
 def test_images_without_folders_of_classes_are_no_table(options):
     draw("loose/1.png")
     done = run("fit", "loose", *options)
-    assert done.exit_code == 2 and "a folder that has a folder for each class" in done.stderr
+    assert done.exit_code == 2 and "a folder with a folder of images for each class" in done.stderr
     Path("empty").mkdir()
     done = run("fit", "empty", *options)
     assert done.exit_code == 2 and "Received: empty, a folder without one" in done.stderr

@@ -40,7 +40,7 @@ def test_a_killed_command_goes_on():
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL and Path("run/command.json").exists()
     refused = run(*many)
-    assert refused.exit_code == 2 and "`shrinkage resume run` goes on" in refused.stderr.replace("\n", " ")
+    assert refused.exit_code == 2 and "Go on with `shrinkage resume run`, add" in refused.stderr.replace("\n", " ")
     finish("resume", "run")
     for _ in range(5):  # a run chooses the plan by time, and another plan may give other bits
         finish(*many, "-o", "plain", "--overwrite")

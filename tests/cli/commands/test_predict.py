@@ -51,7 +51,7 @@ def test_images_are_not_predicted_with_a_run_on_a_table(fake_fit):
     fitted("price")
     Path("1.png").write_bytes(b"\x89PNG")
     done = run("predict", "run", "1.png", "-o", "out.csv")
-    assert done.exit_code == 2 and "1.png is an image, and no table" in done.stderr
+    assert done.exit_code == 2 and "1.png, an image" in done.stderr
 
 
 def test_predict_says_what_is_new_and_ignores_what_it_does_not_know(fake_fit):
@@ -72,11 +72,15 @@ def test_predict_says_what_is_new_and_ignores_what_it_does_not_know(fake_fit):
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
-        (lambda frame: frame.drop(columns=["town", "size"]), [], "the data lacks size, town"),
-        (lambda frame: frame.assign(size="big"), [], "column size should hold numbers; 60 of 60 cells do not"),
-        (lambda frame: frame, ["-o", "out.xlsx"], "-o must end in .csv or .parquet. Received: out.xlsx."),
-        (lambda frame: frame, ["-o", "houses.csv"], "houses.csv exists"),
-        (lambda frame: frame, ["-o", "new.csv", "--overwrite"], "new.csv is the table to predict"),
+        (lambda frame: frame.drop(columns=["town", "size"]), [], "Received: a table without size, town"),
+        (
+            lambda frame: frame.assign(size="big"),
+            [],
+            "column size must hold numbers. Received: other values in 60 of 60 cells",
+        ),
+        (lambda frame: frame, ["-o", "out.xlsx"], "must end in .csv or .parquet"),
+        (lambda frame: frame, ["-o", "houses.csv"], "-o must be a file that does not exist. Received: houses.csv."),
+        (lambda frame: frame, ["-o", "new.csv", "--overwrite"], "-o must not be a file of DATA. Received: new.csv."),
         (lambda frame: frame, ["-o", "run"], "must end in"),
     ],
 )
@@ -138,4 +142,4 @@ def test_a_part_of_odd_cells_is_no_fault_and_a_table_of_them_is(fake_fit, monkey
         done = run("predict", "run", "new.csv", "-o", "out.csv")
         assert done.exit_code == code and Path("out.csv").exists() == (code == 0), done.output
         Path("out.csv").unlink(missing_ok=True)
-    assert "7 of 60 cells do not, for example 'oops'" in done.stderr
+    assert "7 of 60 cells, such as 'oops'" in done.stderr

@@ -45,7 +45,8 @@ def test_the_program_ends_with_the_exit_code(tmp_path):
     ]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.strip() == f"Error: {tmp_path / 'no.csv'} does not exist or is not a file."
+    received = f"Received: {tmp_path / 'no.csv'}, which does not exist. Correct the name."
+    assert done.stderr.strip() == f"Error: DATA must name regular files that exist. {received}"
 
 
 def test_what_the_library_refuses_is_a_sentence_of_the_shell():
@@ -89,7 +90,7 @@ def test_files_of_two_runs_in_one_folder():
     model = assemble_model(two, network, 0.0, 1.0)
     check_encoder_model(model, two)
     for columns, given in ((one, model), (two, network)):
-        with pytest.raises(BadInput, match="not of the same run"):
+        with pytest.raises(BadInput, match="RUN must hold files of one run"):
             check_encoder_model(given, columns)
 
 
@@ -97,4 +98,4 @@ def test_a_share_of_l1_without_an_elastic_net_is_refused():
     words = ["convert", "1e-4", "--from", "keras.L2", "--to", "sklearn.Ridge", "--loss", "mse", "--n", "9"]
     assert CliRunner().invoke(main, words).exit_code == 0
     done = CliRunner().invoke(main, [*words, "--rho", "0.3"])
-    assert done.exit_code == 2 and "--rho goes with an elastic net" in done.stderr
+    assert done.exit_code == 2 and "--rho must be given with an elastic net" in done.stderr

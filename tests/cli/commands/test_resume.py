@@ -53,7 +53,7 @@ def test_a_resumed_run_has_the_result_of_a_run_without_a_stop(unfinished, tmp_pa
 
 def test_an_unfinished_run_is_not_replaced(unfinished):
     refused = run(*FIT)
-    assert refused.exit_code == 2 and "`shrinkage resume run` goes on with it" in refused.stderr
+    assert refused.exit_code == 2 and "Go on with `shrinkage resume run`, add --overwrite" in refused.stderr
     assert run(*FIT, "--overwrite").exit_code == 0 and not Path("run/record").exists()
 
 

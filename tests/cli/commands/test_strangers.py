@@ -174,7 +174,7 @@ def test_records_of_two_runs_are_refused(trained):
     file = trained / "columns.json"
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"task": "binary", "labels": []}), "utf-8")
     refused_predict = READERS["predict"](trained)
-    assert refused_predict.exit_code == 2 and "not of the same run" in refused_predict.stderr
+    assert refused_predict.exit_code == 2 and "RUN must hold files of one run" in refused_predict.stderr
 
 
 # --- images
@@ -252,4 +252,4 @@ def test_a_damaged_image_has_a_reason(tmp_path, form):
 def test_two_classes_are_left_where_all_others_are_bad(images):
     for file in (images / "dark").iterdir():
         file.write_bytes(POSTSCRIPT)
-    refused(run("fit", images, "--dry-run"), "two classes or more. Found: light.")
+    refused(run("fit", images, "--dry-run"), "two classes or more. Received: light.")
