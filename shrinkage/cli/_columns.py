@@ -12,7 +12,7 @@ import numpy as np
 from shrinkage._data._untrusted import read_json
 
 from ._dates import FORMS, PERIODS
-from ._errors import BadInput
+from ._errors import BadInput, get_error_text
 from ._formats import Sign
 from ._numerals import CsvFacts
 
@@ -169,7 +169,7 @@ class Columns:
             return _from_document(read_json(file))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
-                f"RUN must hold a columns.json of this version of shrinkage. Received: {file} ({error}). Fit again."
+                f"RUN must hold a columns.json of this version of shrinkage. Received: {file} ({get_error_text(error)}). Fit again."
             ) from error
 
 

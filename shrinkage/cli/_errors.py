@@ -76,7 +76,8 @@ def describe_full_disk(error: BaseException | None) -> str | None:
 
 def get_error_text(error: BaseException) -> str:
     """Return the text of an error of another package, without the full stop that some have at the end."""
-    return str(error).strip().rstrip(".") or type(error).__name__
+    text = str(error).strip().rstrip(".") or type(error).__name__
+    return f"there is no {text}" if isinstance(error, KeyError) else text
 
 
 def to_click_error(error: Exception, debug: bool) -> click.ClickException:

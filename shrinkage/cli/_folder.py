@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def _check_existing(folder: Path, overwrite: bool) -> None:
             return
         raise BadInput(
             f"{option} must be a folder without an unfinished run. Received: {folder}, which has one. Go on with "
-            f"`shrinkage resume {folder}`, add --overwrite to begin anew, or {other_place}."
+            f"`shrinkage resume {shlex.quote(str(folder))}`, add --overwrite to begin anew, or {other_place}."
         )
     if not _is_run(folder):
         raise BadInput(

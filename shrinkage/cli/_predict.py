@@ -1,5 +1,6 @@
 """`shrinkage predict`: a finished run's model on a new table."""
 
+import shlex
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
@@ -141,7 +142,8 @@ def _check_run(run: File, record: str = "columns.json") -> None:
         )
     if absent and is_unfinished(run):
         raise BadInput(
-            f"RUN must be a finished run. Received: {run}, which is not finished. Go on with `shrinkage resume {run}`."
+            f"RUN must be a finished run. Received: {run}, which is not finished. Go on with "
+            f"`shrinkage resume {shlex.quote(str(run))}`."
         )
     if absent:
         raise BadInput(

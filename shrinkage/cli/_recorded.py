@@ -93,7 +93,7 @@ def _check_unused(folder: Path) -> None:
         option, other = ("-o", ", or give another folder") if get_resumed_folder() is None else ("RUN", "")
         raise BadInput(
             f"{option} must be a folder in which no other process trains. Received: {folder}, in which one does. Wait "
-            f"for it{other}. `shrinkage show {folder}` prints its progress."
+            f"for it{other}. `shrinkage show {shlex.quote(str(folder))}` prints its progress."
         )
 
 

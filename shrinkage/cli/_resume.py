@@ -65,7 +65,7 @@ def show(run: File, console: Console) -> None:
     if is_unfinished(run) and status is None:
         raise BadInput(
             f"RUN must hold a record of the training. Received: {run}, a run without a record. Train it from the "
-            f"beginning with `shrinkage resume {run}`."
+            f"beginning with `shrinkage resume {shlex.quote(str(run))}`."
         )
     if not (run / MARK).exists():
         raise BadInput(
