@@ -19,7 +19,7 @@ from shrinkage._host._private import UnsupportedVersion
 
 from ._columns import check_fields
 from ._console import format_item_count
-from ._errors import BadInput, get_error_text, get_error_text
+from ._errors import BadInput, get_error_text
 from ._penalty import make_penalty_arguments
 from ._settings import Settings, make_training_arguments
 
@@ -67,7 +67,8 @@ class Images:
             return images
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
-                f"RUN must hold an {RECORD} of this version of shrinkage. Received: {file} ({get_error_text(error)}). Fit again."
+                f"RUN must hold an {RECORD} of this version of shrinkage. Received: {file} "
+                f"({get_error_text(error)}). Fit again."
             ) from error
 
 
