@@ -67,8 +67,7 @@ class Images:
             return images
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
-                f"RUN must hold an {RECORD} of this version of shrinkage. Received: {file} "
-                f"({get_error_text(error)}). Fit again."
+                f"RUN must hold an {RECORD} of this version. Received: {file} ({get_error_text(error)}). Fit again."
             ) from error
 
 
