@@ -14,7 +14,7 @@ from shrinkage._model._metrics import RunningMetrics
 from shrinkage._plan._exact._head import Head
 from shrinkage._plan._exact._losses import compute_head_losses, compute_head_predictions
 from shrinkage._plan._exact._ridge import Solution
-from shrinkage._plan._exact._rows import ExactRows, run_in_parallel
+from shrinkage._plan._exact._rows import ExactRows
 from shrinkage._problem._problem import Problem
 
 _CONTROLLER = ThreadpoolController()
@@ -146,7 +146,7 @@ class ExactCohort:
                 yield from ((numbered, self._score_block(numbered)) for numbered in self._rows.read_blocks())
                 return
             blocks = [*self._rows.read_blocks()]
-            yield from zip(blocks, run_in_parallel(self._score_block, blocks), strict=True)
+            yield from zip(blocks, self._rows.map_in_parallel(self._score_block, blocks), strict=True)
 
     def _score_block(self, numbered_block: tuple[int, Block]) -> "_BlockScores":
         number, block = numbered_block

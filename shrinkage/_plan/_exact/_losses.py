@@ -40,7 +40,7 @@ def compute_head_losses(kind: Kind, y: np.ndarray, scores: np.ndarray) -> np.nda
     if kind == "squared error":
         return ((scores - y) ** 2).mean(axis=1)
     if kind == "binary":
-        return (np.logaddexp(0, scores) - y * scores).mean(axis=1)
+        return (np.maximum(scores, 0) + np.log1p(np.exp(-np.abs(scores))) - y * scores).mean(axis=1)
     return logsumexp(scores, axis=1) - (y * scores).sum(axis=1)
 
 
@@ -53,5 +53,8 @@ def compute_probabilities(kind: Kind, scores: np.ndarray) -> np.ndarray:
     """Return the probabilities of labels or classes from scores (n, k, S)."""
     if kind == "classes":
         return softmax(scores, axis=1)
+    found = -scores
     with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-scores))  # several times as fast as scipy.special.expit
+        np.exp(found, out=found)  # several times as fast as scipy.special.expit
+    found += 1
+    return np.reciprocal(found, out=found)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from shrinkage._plan._exact._rows import ExactRows, run_in_parallel
+from shrinkage._plan._exact._rows import ExactRows
 
 Result = TypeVar("Result")
 
@@ -58,7 +58,7 @@ def run_passes(rows: ExactRows, computations: Mapping[int, Computation[Result]],
     """
     found = []
     for group in [computations] if rows.are_shared else [{f: each} for f, each in computations.items()]:
-        found += _take_turns(_make_source(rows, [*group], stride), group)
+        found += _take_turns(rows, _make_source(rows, [*group], stride), group)
         rows.remove_stored_designs(group)
     return found
 
@@ -74,14 +74,14 @@ def _make_source(rows: ExactRows, sets: Sequence[int], stride: int) -> Source:
     return lambda sets: ((f, parts_by_set[f]) for f in sets)
 
 
-def _take_turns(source: Source, computations: Mapping[int, Computation[Result]]) -> list[Result]:
+def _take_turns(rows: ExactRows, source: Source, computations: Mapping[int, Computation[Result]]) -> list[Result]:
     """Return the results of computations that take turns at the parts of a pass."""
     passes = {f: next(computation) for f, computation in computations.items()}
     found = dict[int, Result]()
     while passes:
         totals = dict[int, list[Any]]()
         for f, parts in source([*passes]):
-            for results in run_in_parallel(passes[f].call, parts):
+            for results in rows.map_in_parallel(passes[f].call, parts):
                 totals[f] = [*map(passes[f].combine, totals[f], results)] if f in totals else results
         for f, total in totals.items():
             try:

@@ -44,8 +44,13 @@ class ExactRows:
         """The values of all variables of the network in each set, with those of the head yet to be found."""
         self.n_train = np.append(problem.n_train, problem.n_rows)
         """Number of training rows of each set, (F + 1,)."""
+        self._pool = ThreadPoolExecutor(os.cpu_count())  # ends with this object
         self._memory = None if problem.stored_rows is not None else list(_make_blocks(problem))
         self._targets = [self._compute_targets(block) for block in self._memory or ()]
+
+    def map_in_parallel(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Return the results of calls with some items, in this order."""
+        return map(call, items) if len(items) == 1 else self._pool.map(call, items)
 
     @property
     def are_on_disk(self) -> bool:
@@ -160,15 +165,6 @@ class ExactRows:
             )
             self._bodies[key] = make_body(network)
         return self._bodies[key]
-
-
-def run_in_parallel(call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield the results of calls with some items, in this order."""
-    if len(items) == 1:
-        yield call(items[0])
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(call, items)
 
 
 def _take_part(block: Block, part: slice) -> Block:
