@@ -162,15 +162,16 @@ class ExactCohort:
             design = self._rows.get_design(number, block, f) if self._rows.adapts and place else design
             scores = self._compute_scores(design[used], place)
             of_fold = y[used] if target is None else target.standardize(y[used], f)
-            loss, found = compute_head_losses(kind, of_fold, scores), compute_head_predictions(self._head, scores)
+            held_out = sides[0][used]
+            loss, found = compute_head_losses(kind, of_fold, scores), scores[held_out]
+            found = compute_head_predictions(self._head, found)
             if target is not None:
                 loss, found = target.restore(loss, found, f)
             for side, rows in enumerate(sides):
                 totals[side, place] = (weight[used] * rows[used]) @ loss
                 weights[side, place] = weight[rows].sum()
-            held_out = sides[0][used]
             losses[used[held_out]] += loss[held_out] / times[used[held_out], None]
-            predictions[used[held_out]] += found[held_out] / times[used[held_out], None, None]
+            predictions[used[held_out]] += found / times[used[held_out], None, None]
         places = np.flatnonzero(times)
         return _BlockScores(totals, weights, losses[places], predictions[places], places)
 

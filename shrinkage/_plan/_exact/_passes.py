@@ -6,7 +6,7 @@ turns at each block, so that a block on disk is read once for all of them.
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from operator import add
 from typing import Any, TypeVar
 
@@ -15,6 +15,8 @@ import numpy as np
 from shrinkage._plan._exact._rows import ExactRows
 
 Result = TypeVar("Result")
+
+_SHARE = 0.95  # of the rows of a block: with fewer training rows, a copy of these is faster than all rows
 
 
 @dataclass
@@ -93,14 +95,19 @@ def _take_turns(rows: ExactRows, source: Source, computations: Mapping[int, Comp
 
 
 def _make_parts_in_memory(rows: ExactRows, f: int, stride: int) -> Iterator[RowPart]:
-    """Yield a part of each block, which has each `stride`-th row."""
+    """Yield a part of each block, which has each `stride`-th training row of the set."""
+    bytes_left = rows.bytes_left
     for number, block in rows.read_blocks():
         get_design = partial(rows.get_stored_design, number, block, f)
         design = get_design()  # here, and not in parallel: layers before the head run
-        if stride > 1:
-            get_design = partial(np.asarray, design[::stride].copy())
         weight, targets = rows.compute_weight(block, f), rows.get_targets(number, block)
-        yield RowPart(get_design, weight[::stride], targets[::stride], stays=True)
+        used = np.flatnonzero(weight)[::stride]
+        if stride > 1 or (len(used) < _SHARE * len(weight) and design.nbytes <= bytes_left):
+            bytes_left -= design[:1].nbytes * len(used)
+            get_design = cache(partial(np.take, design, used, axis=0))  # in parallel, in the first pass
+            weight, targets = weight[used], targets[used]
+        if len(used):
+            yield RowPart(get_design, weight, targets, stays=True)
 
 
 def _make_parts_on_disk(rows: ExactRows, sets: Sequence[int]) -> Iterator[tuple[int, list[RowPart]]]:
