@@ -155,7 +155,7 @@ class ExactCohort:
         totals, weights = np.zeros((2, len(self._sets), strengths)), np.zeros((2, len(self._sets)))
         times = block.sides.held_out[self._sets].sum(axis=0)
         losses, predictions = np.zeros((len(y), strengths)), np.zeros((len(y), self._head.units, strengths))
-        design = self._rows.get_design(number, block, self._sets[0])
+        design = self._rows.get_design(number, block, self._sets[0]).astype(np.float64, copy=False)
         for place, f in enumerate(self._sets):
             sides = block.sides.held_out[f], block.sides.scored_rows[f]
             used = np.flatnonzero(sides[0] | sides[1])
