@@ -105,7 +105,8 @@ class LogLoss:
             elif (kept := part.probabilities) is not None:
                 kept[:, :, places] = found
             error = found - self._cast(part.targets)[:, :, None]
-            error *= weight
+            if (part.weight != 1).any():
+                error *= weight
             return [_sum_products(design, error), curvature, part.weight[::_SAMPLE_STRIDE].sum()]
 
         gradient, curvature, some_weight = yield Pass(evaluate)

@@ -1,5 +1,6 @@
 """Weighted sums of columns and of their products, for the training rows of each set."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +42,7 @@ def compute_set_moments(
         get_design: A method of the rows that returns the columns of a set for a block.
     """
     shift, sums = np.zeros(0), list[Moments]()
-    for number, block in rows.read_blocks():
+    for number, block in itertools.chain.from_iterable(rows.read_small_blocks()):
         weight, y = block.data.weight.astype(np.float64), rows.get_targets(number, block)
         if not len(shift):
             shift = _compute_shift(np.concatenate([get_design(number, block, 0), y], axis=1), head)

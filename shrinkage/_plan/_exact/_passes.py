@@ -4,6 +4,7 @@ A computation is a generator. It yields a `Pass`, and is sent the sum over all r
 turns at each block, so that a block on disk is read once for all of them.
 """
 
+import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -97,7 +98,7 @@ def _take_turns(rows: ExactRows, source: Source, computations: Mapping[int, Comp
 def _make_parts_in_memory(rows: ExactRows, f: int, stride: int) -> Iterator[RowPart]:
     """Yield a part of each block, which has each `stride`-th training row of the set."""
     bytes_left = rows.bytes_left
-    for number, block in rows.read_blocks():
+    for number, block in itertools.chain.from_iterable(rows.read_small_blocks()):
         get_design = partial(rows.get_stored_design, number, block, f)
         design = get_design()  # here, and not in parallel: layers before the head run
         weight, targets = rows.compute_weight(block, f), rows.get_targets(number, block)
