@@ -123,8 +123,12 @@ class Progress:
         self.best = np.where(improved, mean, self.best)
         self.epochs_since_best = np.where(improved, 0, self.epochs_since_best + 1)
         found = evaluation.row_loss, evaluation.predictions, evaluation.metrics
+        strengths = self.is_training & _is_kept(keep, epoch, improved)
+        if strengths.all():  # without a copy of the predictions
+            self.kept = tree.map_structure(partial(np.require, requirements="W"), found)
+            return
         self.kept = tree.map_structure(_empty_like, found) if self.kept is None else self.kept
-        tree.map_structure(partial(_keep, self.is_training & _is_kept(keep, epoch, improved)), self.kept, found)
+        tree.map_structure(partial(_keep, strengths), self.kept, found)
 
     def make_summary(self) -> Summary:
         """Return the lowest mean held-out loss of each strength, None if a member diverged, and the epoch."""

@@ -14,7 +14,7 @@ from shrinkage._model._metrics import RunningMetrics
 from shrinkage._plan._exact._head import Head
 from shrinkage._plan._exact._losses import compute_head_losses, compute_head_predictions
 from shrinkage._plan._exact._ridge import Solution
-from shrinkage._plan._exact._rows import ExactRows, run_in_parallel
+from shrinkage._plan._exact._rows import ExactRows
 from shrinkage._problem._problem import Problem
 
 _CONTROLLER = ThreadpoolController()
@@ -146,7 +146,7 @@ class ExactCohort:
                 yield from ((numbered, self._score_block(numbered)) for numbered in self._rows.read_blocks())
                 return
             blocks = [*self._rows.read_blocks()]
-            yield from zip(blocks, run_in_parallel(self._score_block, blocks), strict=True)
+            yield from zip(blocks, self._rows.map_in_parallel(self._score_block, blocks), strict=True)
 
     def _score_block(self, numbered_block: tuple[int, Block]) -> "_BlockScores":
         number, block = numbered_block
@@ -155,22 +155,23 @@ class ExactCohort:
         totals, weights = np.zeros((2, len(self._sets), strengths)), np.zeros((2, len(self._sets)))
         times = block.sides.held_out[self._sets].sum(axis=0)
         losses, predictions = np.zeros((len(y), strengths)), np.zeros((len(y), self._head.units, strengths))
-        design = self._rows.get_design(number, block, self._sets[0])
+        design = self._rows.get_design(number, block, self._sets[0]).astype(np.float64, copy=False)
         for place, f in enumerate(self._sets):
             sides = block.sides.held_out[f], block.sides.scored_rows[f]
             used = np.flatnonzero(sides[0] | sides[1])
             design = self._rows.get_design(number, block, f) if self._rows.adapts and place else design
             scores = self._compute_scores(design[used], place)
             of_fold = y[used] if target is None else target.standardize(y[used], f)
-            loss, found = compute_head_losses(kind, of_fold, scores), compute_head_predictions(self._head, scores)
+            held_out = sides[0][used]
+            loss, found = compute_head_losses(kind, of_fold, scores), scores[held_out]
+            found = compute_head_predictions(self._head, found)
             if target is not None:
                 loss, found = target.restore(loss, found, f)
             for side, rows in enumerate(sides):
                 totals[side, place] = (weight[used] * rows[used]) @ loss
                 weights[side, place] = weight[rows].sum()
-            held_out = sides[0][used]
             losses[used[held_out]] += loss[held_out] / times[used[held_out], None]
-            predictions[used[held_out]] += found[held_out] / times[used[held_out], None, None]
+            predictions[used[held_out]] += found / times[used[held_out], None, None]
         places = np.flatnonzero(times)
         return _BlockScores(totals, weights, losses[places], predictions[places], places)
 

@@ -1,8 +1,9 @@
 """Hessians of a log loss near its minima, which serve sets of similar rows too."""
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, get_lapack_funcs
 
+(_solve,) = get_lapack_funcs(["potrs"], dtype=np.float64)  # `cho_solve` without checks, for many small systems
 _SMALLEST = 1e-6
 """Added to the diagonals of Hessians, relative to their traces, as they are summed in float32."""
 
@@ -32,7 +33,7 @@ class Curvature:
     ):
         self._basis, self._hessians, self._numbers = basis, hessians, numbers
         self._ridge, self._usable, self._weight = ridge, has_effect | (ridge > 0), weight
-        self._factors: dict[float, list[list[tuple[np.ndarray, bool]]]] = {}
+        self._factors: dict[float, list[list[np.ndarray]]] = {}
 
     def solve(self, gradient: np.ndarray, places: np.ndarray, weight: float) -> np.ndarray:
         """Return the inverses of the Hessians of loss and penalty times gradients (P, k, s).
@@ -48,15 +49,16 @@ class Curvature:
         inner = np.tensordot(self._basis.T, gradient, 1) * self._usable[places].T[:, None]
         for place, s in enumerate(places):
             for label, factor in enumerate(self._factors[share][s]):
-                inner[:, label, place] = cho_solve(factor, inner[:, label, place], check_finite=False)
+                inner[:, label, place], _ = _solve(factor, inner[:, label, place])
         return np.tensordot(self._basis, inner * self._usable[places].T[:, None], 1)
 
-    def _factorise(self, s: int, share: float) -> list[tuple[np.ndarray, bool]]:
+    def _factorise(self, s: int, share: float) -> list[np.ndarray]:
         """Return the Cholesky factors of the Hessian of loss and penalty of each label at a strength."""
         penalty = np.diag(np.where(self._usable[s], self._ridge[s], 1.0))
         found = []
         for hessian in self._hessians[self._numbers[s]]:
             size = share * hessian.astype(float)
             smallest = _SMALLEST * np.trace(size) + np.finfo(float).tiny
-            found.append(cho_factor(size + penalty + smallest * np.eye(len(size)), overwrite_a=True))
+            factor, _ = cho_factor(size + penalty + smallest * np.eye(len(size)), overwrite_a=True)
+            found.append(factor)
         return found

@@ -14,9 +14,9 @@ from shrinkage._plan._exact._passes import run_passes
 from shrinkage._plan._exact._ridge import Solution
 from shrinkage._plan._exact._rows import ExactRows
 
-_TOLERANCES = {"float32": 1e-8, "float64": 1e-10}
-"""A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square: far
-less than the precision of the weights in float32."""
+_TOLERANCES = {"float32": 1e-7, "float64": 1e-10}
+"""A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square.
+Weights of 1 that are rounded to float32 change them as much."""
 _SAMPLE_TOLERANCE = 1e-4
 _SAMPLE_ROWS = 100
 """Rows of the sample for each coefficient: its minima are then near those of all rows."""

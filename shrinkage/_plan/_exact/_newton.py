@@ -109,7 +109,7 @@ class _Descent:
         is_fast = (rate <= _FAST) & (loss.curvature is not None)
         is_exact = not loss.in_float32 or self._tolerance >= _FLOAT32_CHANGE
         # The next step would be as much smaller than this step as this step is smaller than the last.
-        is_last = is_fast & was_fast & (rate * size <= self._tolerance / 2) & is_exact
+        is_last = is_fast & was_fast & (rate * size <= self._tolerance) & is_exact
         self.w[:, :, places[is_last]] -= self._direct[:, :, is_last]
         ends = is_last | (size <= self._tolerance) & is_exact
         self.size[places], self._is_fast[places], self.converged[places] = size, is_fast, ends

@@ -4,17 +4,20 @@ A computation is a generator. It yields a `Pass`, and is sent the sum over all r
 turns at each block, so that a block on disk is read once for all of them.
 """
 
+import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from operator import add
 from typing import Any, TypeVar
 
 import numpy as np
 
-from shrinkage._plan._exact._rows import ExactRows, run_in_parallel
+from shrinkage._plan._exact._rows import ExactRows
 
 Result = TypeVar("Result")
+
+_SHARE = 0.95  # of the rows of a block: with fewer training rows, a copy of these is faster than all rows
 
 
 @dataclass
@@ -58,7 +61,7 @@ def run_passes(rows: ExactRows, computations: Mapping[int, Computation[Result]],
     """
     found = []
     for group in [computations] if rows.are_shared else [{f: each} for f, each in computations.items()]:
-        found += _take_turns(_make_source(rows, [*group], stride), group)
+        found += _take_turns(rows, _make_source(rows, [*group], stride), group)
         rows.remove_stored_designs(group)
     return found
 
@@ -74,14 +77,14 @@ def _make_source(rows: ExactRows, sets: Sequence[int], stride: int) -> Source:
     return lambda sets: ((f, parts_by_set[f]) for f in sets)
 
 
-def _take_turns(source: Source, computations: Mapping[int, Computation[Result]]) -> list[Result]:
+def _take_turns(rows: ExactRows, source: Source, computations: Mapping[int, Computation[Result]]) -> list[Result]:
     """Return the results of computations that take turns at the parts of a pass."""
     passes = {f: next(computation) for f, computation in computations.items()}
     found = dict[int, Result]()
     while passes:
         totals = dict[int, list[Any]]()
         for f, parts in source([*passes]):
-            for results in run_in_parallel(passes[f].call, parts):
+            for results in rows.map_in_parallel(passes[f].call, parts):
                 totals[f] = [*map(passes[f].combine, totals[f], results)] if f in totals else results
         for f, total in totals.items():
             try:
@@ -93,14 +96,19 @@ def _take_turns(source: Source, computations: Mapping[int, Computation[Result]])
 
 
 def _make_parts_in_memory(rows: ExactRows, f: int, stride: int) -> Iterator[RowPart]:
-    """Yield a part of each block, which has each `stride`-th row."""
-    for number, block in rows.read_blocks():
+    """Yield a part of each block, which has each `stride`-th training row of the set."""
+    bytes_left = rows.bytes_left
+    for number, block in itertools.chain.from_iterable(rows.read_small_blocks()):
         get_design = partial(rows.get_stored_design, number, block, f)
         design = get_design()  # here, and not in parallel: layers before the head run
-        if stride > 1:
-            get_design = partial(np.asarray, design[::stride].copy())
         weight, targets = rows.compute_weight(block, f), rows.get_targets(number, block)
-        yield RowPart(get_design, weight[::stride], targets[::stride], stays=True)
+        used = np.flatnonzero(weight)[::stride]
+        if stride > 1 or (len(used) < _SHARE * len(weight) and design.nbytes <= bytes_left):
+            bytes_left -= design[:1].nbytes * len(used)
+            get_design = cache(partial(np.take, design, used, axis=0))  # in parallel, in the first pass
+            weight, targets = weight[used], targets[used]
+        if len(used):
+            yield RowPart(get_design, weight, targets, stays=True)
 
 
 def _make_parts_on_disk(rows: ExactRows, sets: Sequence[int]) -> Iterator[tuple[int, list[RowPart]]]:

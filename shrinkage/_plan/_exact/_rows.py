@@ -34,7 +34,9 @@ class ExactRows:
     """
 
     def __init__(self, problem: Problem, head: Head, limit: float):
-        self._problem, self._head, self._bytes_left = problem, head, limit
+        self._problem, self._head = problem, head
+        self.bytes_left = limit
+        """Bytes that more inputs of the head may use in memory."""
         self._designs: dict[tuple[int, int], np.ndarray] = {}
         self._bodies: dict[int, keras.Model | None] = {}
         self.n_sets = len(problem.folds.train) + 1
@@ -44,8 +46,13 @@ class ExactRows:
         """The values of all variables of the network in each set, with those of the head yet to be found."""
         self.n_train = np.append(problem.n_train, problem.n_rows)
         """Number of training rows of each set, (F + 1,)."""
+        self._pool = ThreadPoolExecutor(os.cpu_count())  # ends with this object
         self._memory = None if problem.stored_rows is not None else list(_make_blocks(problem))
         self._targets = [self._compute_targets(block) for block in self._memory or ()]
+
+    def map_in_parallel(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Return the results of calls with some items, in this order."""
+        return map(call, items) if len(items) == 1 else self._pool.map(call, items)
 
     @property
     def are_on_disk(self) -> bool:
@@ -85,13 +92,16 @@ class ExactRows:
         return self._head.share * block.data.weight * block.sides.train[f].astype(np.float64)
 
     def get_design(self, number: int, block: Block, f: int) -> np.ndarray:
-        """Return the columns of the linear model of a set for a block, (n, P): inputs of the head, and a constant."""
+        """Return the columns of the linear model of a set for a block, (n, P): inputs of the head, and a constant.
+
+        They have the dtype of the head, in which they are exact.
+        """
         key = number, f if self.adapts else 0
         if key in self._designs:
             return self._designs[key]
         design = self.make_design(block.data.x, f)
-        if not self.are_on_disk and design.nbytes <= self._bytes_left:
-            self._bytes_left -= design.nbytes
+        if not self.are_on_disk and design.nbytes <= self.bytes_left:
+            self.bytes_left -= design.nbytes
             self._designs[key] = design
         return design
 
@@ -107,7 +117,7 @@ class ExactRows:
         new = file.with_suffix(".new")
         try:
             with new.open("wb") as opened:
-                np.save(opened, features.astype(self._head.layer.compute_dtype))
+                np.save(opened, features)
             new.rename(file)
         except OSError:  # without room on disk, the layers run again
             new.unlink(missing_ok=True)
@@ -125,28 +135,29 @@ class ExactRows:
         return self._add_constant(self._compute_features(x, f))
 
     def _add_constant(self, features: np.ndarray) -> np.ndarray:
-        """Return features and the constant column in float64."""
+        """Return features and the constant column, in float64 if another dtype would round the constant."""
         constant, (n, d) = self._head.constant, features.shape
         if not np.isfinite(features).all():
             raise ValueError(
                 'The layers before the last must give finite values for solver="exact". Received: NaN or infinite '
                 "values. Look for extreme numbers in `x`."
             )
-        design = np.empty((n, d + bool(constant)))
+        is_exact = float(features.dtype.type(constant)) == constant
+        design = np.empty((n, d + bool(constant)), features.dtype if is_exact else np.float64)
         design[:, :d], design[:, d:] = features, constant
         return design
 
     def _compute_features(self, x: Any, f: int) -> np.ndarray:
-        """Return the inputs of the head, (n, d)."""
-        body, n = self._get_body(f), len(tree.flatten(x)[0])
+        """Return the inputs of the head, (n, d), in its dtype."""
+        body, n, dtype = self._get_body(f), len(tree.flatten(x)[0]), self._head.layer.compute_dtype
         if body is None:
-            return np.asarray(take(tree.flatten(x)[0], np.arange(n)))
+            return np.asarray(take(tree.flatten(x)[0], np.arange(n))).astype(dtype, copy=False)
         widest = max(self._head.layer.kernel.shape[0], *(leaf[:1].size for leaf in tree.flatten(x)))
         size = min(n, max(32, _BODY_VALUES // widest))
         parts = []
         for start in range(0, n, size):
             rows = take(x, np.arange(start, min(n, start + size)))
-            parts.append(ops.convert_to_numpy(ops.cast(body(rows, training=False), "float64")))
+            parts.append(ops.convert_to_numpy(ops.cast(body(rows, training=False), dtype)))
         return np.concatenate(parts)
 
     def _get_body(self, f: int) -> keras.Model | None:
@@ -160,15 +171,6 @@ class ExactRows:
             )
             self._bodies[key] = make_body(network)
         return self._bodies[key]
-
-
-def run_in_parallel(call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield the results of calls with some items, in this order."""
-    if len(items) == 1:
-        yield call(items[0])
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(call, items)
 
 
 def _take_part(block: Block, part: slice) -> Block:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import scipy
 
 from shrinkage._cohort._tensorflow import count_threads
@@ -155,7 +156,9 @@ class ExactRunner:
 
     @property
     def _predicted_bytes(self) -> int:
-        design = 8 * self._n_columns * _count_rows_in_memory(self.problem)
+        bytes_per_value = np.dtype(self._head.layer.compute_dtype).itemsize
+        # The training rows of a fold are copied.
+        design = 2 * bytes_per_value * self._n_columns * _count_rows_in_memory(self.problem)
         return int(min(design, self._limit / 2)) + self.plan.chunk * self._bytes_per_strength
 
     @property

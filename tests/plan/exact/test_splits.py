@@ -132,6 +132,7 @@ def test_layers_before_the_head_run_once_for_rows_on_disk(is_full, monkeypatch):
 
     if is_full:
         monkeypatch.setattr(_rows.np, "save", fail)
+    monkeypatch.setattr(_rows, "_BLOCK_ROWS", 300)  # a block on disk is several blocks of the solver
     dataset = tf.data.Dataset.from_tensor_slices((ROWS, labels)).batch(32)
     stored = sh.fit(model, dataset, max_memory=2.5e5, **common)
     # Once for Newton's method, once for the scores of each chunk, and for a few rows at the end.
