@@ -144,7 +144,7 @@ class Problem:
         """Number of training rows of each fold, (F,)."""
         return self.folds.train.sizes
 
-    @property
+    @cached_property
     def fold_weight(self) -> np.ndarray:
         """Sum of the weights of the held-out rows of each fold, (F,)."""
         return self._sum_weights(self.folds.held_out) if self.stored_rows is None else self.stored_rows.weight
@@ -173,7 +173,7 @@ class Problem:
         """Groups of `held_out_rows`, (m,); None without groups."""
         return None if self.groups is None else self.groups[self.held_out_rows]
 
-    @property
+    @cached_property
     def train_weight(self) -> np.ndarray:
         """Sum of the weights of the rows for the training loss of each fold, (F,)."""
         return (

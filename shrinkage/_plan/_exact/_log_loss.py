@@ -155,7 +155,7 @@ class LogLoss:
         def sum_products(part: RowPart) -> list[np.ndarray]:
             bend = self._get_probabilities(part, places)
             bend = np.sqrt(bend * (1 - bend) * part.weight[:, None, None]).astype(np.float32)
-            columns = (part.design() @ basis).astype(np.float32)
+            columns = (self._cast(part.design()) @ self._cast(basis)).astype(np.float32, copy=False)
             found = np.empty((len(places), self.units, *basis.shape[1:] * 2), np.float32)
             for s, k in np.ndindex(*found.shape[:2]):
                 root = columns * bend[:, k, s, None]
