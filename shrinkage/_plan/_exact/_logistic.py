@@ -10,7 +10,7 @@ from shrinkage._plan._exact._head import Head
 from shrinkage._plan._exact._log_loss import LogLoss
 from shrinkage._plan._exact._moments import Moments, compute_set_moments
 from shrinkage._plan._exact._newton import minimise
-from shrinkage._plan._exact._passes import run_passes
+from shrinkage._plan._exact._passes import Computation, Pass, run_passes
 from shrinkage._plan._exact._ridge import Solution
 from shrinkage._plan._exact._rows import ExactRows
 
@@ -20,6 +20,8 @@ Weights of 1 that are rounded to float32 change them as much."""
 _SAMPLE_TOLERANCE = 1e-4
 _SAMPLE_ROWS = 100
 """Rows of the sample for each coefficient: its minima are then near those of all rows."""
+_LABEL_ROWS = 10
+"""Rows of the sample with each label, and without it, for each column."""
 _MOST_COLUMNS = 512
 _ROWS_PER_COLUMN = 20
 """With more columns or fewer rows, Hessians take longer than the products that they save."""
@@ -55,7 +57,9 @@ class Logistic:
         keys, curvature = self._curvature
         curvature = curvature if keys == _make_keys(ridges[0]) else None
         computations = {
-            f: minimise(self._make_loss(f, curvature), ridge, self._tolerance, begin)
+            f: minimise(
+                self._make_loss(f, curvature), ridge, self._tolerance, begin, makes_hessians=self._makes_hessians
+            )
             for f, ridge in zip(sets, ridges, strict=True)
         }
         return run_passes(self._rows, computations)
@@ -75,30 +79,46 @@ class Logistic:
         return np.stack(weights, axis=2), np.array(converged)
 
     def _solve_sample(self, ridge: np.ndarray) -> np.ndarray | None:
-        """Return about the minima of a sample of all rows, (P, k, S); None if it would not be much smaller."""
-        f, n_coefficients = self._rows.n_sets - 1, self._head.units * self._head.n_columns
-        stride = int(self._rows.n_train[f] // (_SAMPLE_ROWS * n_coefficients))
+        """Return about the minima of a sample of all rows, (P, k, S); None if it would not be much smaller.
+
+        A label with few rows needs a larger sample: without rows of a label the weights grow without limit.
+        """
+        f, n = self._rows.n_sets - 1, self._head.n_columns
+        shift, moments = self._moments[0], self._moments[1][f]
+        rarest = _find_rarest(moments.total[n:] + moments.weight * shift[n:], moments.weight)
+        stride = int(2 * rarest // (_SAMPLE_ROWS * self._head.units * n))
         if stride < 4:
             return None
-        loss = self._make_loss(f, share=1 / stride)
-        computation = minimise(loss, ridge / stride, _SAMPLE_TOLERANCE)
-        ((found, converged),) = run_passes(self._rows, {f: computation}, stride)
-        return np.where(converged, found, 0.0)
+        computation = _minimise_sample(self._make_loss(f, share=1 / stride), ridge / stride)
+        return run_passes(self._rows, {f: computation}, stride)[0]
 
     def _make_loss(self, f: int, curvature: Curvature | None = None, share: float = 1.0) -> LogLoss:
-        shift, moments = self._moments
-        loss = LogLoss(self._head, shift, moments[f].scale(share))
+        n, shift, moments = self._head.n_columns, self._moments[0], self._moments[1][f]
+        moments = Moments(moments.weight, moments.total[:n], moments.gram[:n, :n])
+        loss = LogLoss(self._head, shift[:n], moments.scale(share * self._head.share))
         loss.curvature = curvature
         return loss
 
     @cached_property
     def _moments(self) -> tuple[np.ndarray, list[Moments]]:
-        """The shift of the columns of the design, and the moments of each set with the weights in the loss."""
+        """The shift of the columns of design and targets, and the moments of each set."""
         # Files of columns that differ between sets would all be on disk together.
         get_design = self._rows.get_design if self._rows.adapts else self._rows.get_stored_design
-        shift, sums = compute_set_moments(self._rows, self._head, get_design)
-        n = len(shift) - self._head.units
-        return shift[:n], [Moments(m.weight, m.total[:n], m.gram[:n, :n]).scale(self._head.share) for m in sums]
+        return compute_set_moments(self._rows, self._head, get_design)
+
+
+def _minimise_sample(loss: LogLoss, ridge: np.ndarray) -> Computation[np.ndarray | None]:
+    """Return about the minima, 0 where there is none, or None if a label has too few rows."""
+    total, n_rows = yield Pass(lambda part: [part.targets.sum(axis=0), len(part.targets)])
+    if _find_rarest(total, n_rows) < _LABEL_ROWS * len(loss.penalised):
+        return None
+    found, converged = yield from minimise(loss, ridge, _SAMPLE_TOLERANCE)
+    return np.where(converged, found, 0.0)
+
+
+def _find_rarest(total: np.ndarray, n_rows: float) -> float:
+    """Return the least number of rows with a label, or without it, of rows whose targets have these totals, (k,)."""
+    return float(np.minimum(total, n_rows - total).min())
 
 
 def has_hessians(head: Head, rows: ExactRows) -> bool:
