@@ -49,7 +49,7 @@ def test_inner_folds_have_no_row_that_the_outer_fold_holds_out(arguments, sizes)
         pytest.param({"cv": [(np.arange(30), np.arange(30, 60))]}, "pairs of rows as `cv`", id="pairs"),
         pytest.param({"validation_data": (X, Y)}, "must have folds of the rows of `x`", id="given rows"),
         pytest.param(
-            {"cv": np.arange(60) % 2}, "Received: 30 training rows that cannot be split. `cv` as fold", id="two numbers"
+            {"cv": np.arange(60) % 2}, "Received: 30 training rows of a fold, which cannot be split", id="two numbers"
         ),
     ],
 )
