@@ -226,4 +226,4 @@ def test_a_single_split_has_no_standard_error():
 
 
 def test_a_synthetic_path_without_targets_says_so():
-    refused(make_path(), "fit again", "f1_macro")
+    refused(make_path(), "Fit again", "f1_macro")

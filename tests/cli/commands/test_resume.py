@@ -169,9 +169,8 @@ def test_an_unfinished_run_predicts_nothing(unfinished):
 def test_other_data_is_not_trained_on(unfinished):
     houses().assign(size=1.5).to_csv("houses.csv", index=False)
     refused = run("resume", "run")
-    assert (
-        refused.exit_code == 2
-        and "RUN must be a run whose data and packages did not change" in refused.stderr.replace("\n", " ")
+    assert refused.exit_code == 2 and "RUN must be resumed with the same data and packages" in refused.stderr.replace(
+        "\n", " "
     )
     assert "--overwrite" in refused.stderr
 
