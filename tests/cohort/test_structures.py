@@ -251,7 +251,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no target": (dictionaries(y={"b": LABELS}), {}, "`y['z']` must be given, because the output has a loss."),
     "a target too many": (dictionaries(y={"z": AMOUNT, "b": LABELS, "c": LABELS}), {}, "with keys 'z', 'b', 'c'."),
     "a key of losses": (
-        dictionaries(compiled={"loss": {"z": "mse", "other": "mse"}}), {}, "`loss` and `loss_weights` must fit the outputs",
+        dictionaries(compiled={"loss": {"z": "mse", "other": "mse"}}), {}, "`loss` and `loss_weights` must fit",
     ),
     "metrics of no output": (
         dictionaries(compiled=STRUCTURES["dictionaries"][0]().compiled | {"metrics": {"other": ["mae"]}}), {},
