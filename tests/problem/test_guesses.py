@@ -73,7 +73,7 @@ def test_arguments_of_other_packages(given, words):
 
 def test_what_is_missing_or_by_place():
     fit: Any = sh.fit
-    assert "needs `epochs`" in said(lambda: fit(line(), X, Y, penalty="l2"))
+    assert "`epochs` must be given" in said(lambda: fit(line(), X, Y, penalty="l2"))
     assert said(lambda: fit(line(), X, Y, epochs=1)).startswith(
         "`penalty` must be given. Received: a call of fit() without it. Say penalty=shrinkage.L2(), or 'l2'"
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from shrinkage._plan._exact._curvature import Curvature
 from shrinkage._plan._exact._head import Head, Kind
-from shrinkage._plan._exact._losses import compute_probabilities
+from shrinkage._plan._exact._losses import compute_head_probabilities
 from shrinkage._plan._exact._moments import Moments
 from shrinkage._plan._exact._passes import Computation, Pass, RowPart
 
@@ -116,7 +116,7 @@ class LogLoss:
     def _compute_probabilities(self, design: np.ndarray, raw: np.ndarray) -> np.ndarray:
         """Return the probabilities of labels or classes at coefficients (P, k, s), (n, k, s)."""
         scores = design @ self._cast(raw.reshape(len(raw), -1))
-        return compute_probabilities(self.kind, scores.reshape(len(scores), *raw.shape[1:]))
+        return compute_head_probabilities(self.kind, scores.reshape(len(scores), *raw.shape[1:]))
 
     def _cast(self, values: np.ndarray) -> np.ndarray:
         return values.astype(np.float32 if self.in_float32 else np.float64, copy=False)

@@ -55,10 +55,10 @@ def _compute_softplus(scores: np.ndarray) -> np.ndarray:
 
 def compute_head_predictions(head: Head, scores: np.ndarray) -> np.ndarray:
     """Return the outputs of the layer from scores (n, k, S): probabilities, unless the loss takes logits."""
-    return scores if head.layer.activation is activations.linear else compute_probabilities(head.kind, scores)
+    return scores if head.layer.activation is activations.linear else compute_head_probabilities(head.kind, scores)
 
 
-def compute_probabilities(kind: Kind, scores: np.ndarray) -> np.ndarray:
+def compute_head_probabilities(kind: Kind, scores: np.ndarray) -> np.ndarray:
     """Return the probabilities of labels or classes from scores (n, k, S)."""
     if kind == "classes":
         return softmax(scores, axis=1)
