@@ -27,8 +27,6 @@ class LogLoss:
         moments: The moments of the columns minus the shift, with the weights of the rows in the loss.
     """
 
-    in_float32: bool = False
-    """Whether sums over rows are in float32."""
     curvature: Curvature | None = None
     """Hessians near the minima, of this set of rows or a larger one; None before they are known."""
 
@@ -46,11 +44,6 @@ class LogLoss:
             gram = gram - self.weight * np.outer(mean, mean)
             gram[-1, :-1] = gram[:-1, -1] = 0
         self._spectrum = self._compute_eigenvalues(gram)
-        variance = np.diag(gram) / self.weight
-        square = self._mean**2 + variance
-        in_range = (variance >= 0.01 * square) & (square > 1e-20) & (square < 1e20)
-        self.allows_float32 = bool((in_range | (square == 0)).all())
-        """Whether scores keep some digits in float32: columns are not far from 0 for their spread."""
 
     def _compute_eigenvalues(self, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return eigenvalues, eigenvectors, and whether each eigenvalue is above 0 beyond rounding.
@@ -96,7 +89,7 @@ class LogLoss:
         self._raw_coefficients[:, :, places] = raw
 
         def evaluate(part: RowPart) -> list[Any]:
-            design, weight = self._cast(part.design()), self._cast(part.weight)[:, None, None]
+            design, weight = _get_design(part), part.weight[:, None, None]
             found = self._compute_probabilities(design, raw)
             some = found[::_SAMPLE_STRIDE]
             curvature = (some * (1 - some) * weight[::_SAMPLE_STRIDE]).sum(axis=(0, 1))
@@ -104,28 +97,25 @@ class LogLoss:
                 part.probabilities = found
             elif (kept := part.probabilities) is not None:
                 kept[:, :, places] = found
-            error = found - self._cast(part.targets)[:, :, None]
+            error = found - part.targets[:, :, None]
             if (part.weight != 1).any():
                 error *= weight
             return [_sum_products(design, error), curvature, part.weight[::_SAMPLE_STRIDE].sum()]
 
         gradient, curvature, some_weight = yield Pass(evaluate)
         curvature = np.maximum(curvature / max(self.units * some_weight, 1e-300), 1e-300)
-        return self._shift_gradient(gradient.reshape(w.shape).astype(float), -1), curvature
+        return self._shift_gradient(gradient.reshape(w.shape), -1), curvature
 
     def _compute_probabilities(self, design: np.ndarray, raw: np.ndarray) -> np.ndarray:
         """Return the probabilities of labels or classes at coefficients (P, k, s), (n, k, s)."""
-        scores = design @ self._cast(raw.reshape(len(raw), -1))
+        scores = design @ raw.reshape(len(raw), -1)
         return compute_head_probabilities(self.kind, scores.reshape(len(scores), *raw.shape[1:]))
-
-    def _cast(self, values: np.ndarray) -> np.ndarray:
-        return values.astype(np.float32 if self.in_float32 else np.float64, copy=False)
 
     def _get_probabilities(self, part: RowPart, places: np.ndarray) -> np.ndarray:
         """Return the probabilities at the coefficients last evaluated."""
         found = part.probabilities
         if found is None:
-            return self._compute_probabilities(self._cast(part.design()), self._raw_coefficients[:, :, places])
+            return self._compute_probabilities(_get_design(part), self._raw_coefficients[:, :, places])
         return found if len(places) == found.shape[2] else found[:, :, places]
 
     def multiply_by_hessian(self, v: np.ndarray, places: np.ndarray) -> Computation[np.ndarray]:
@@ -133,18 +123,18 @@ class LogLoss:
         flat = self.to_raw(v).reshape(len(v), -1)
 
         def multiply(part: RowPart) -> list[np.ndarray]:
-            design, probabilities = self._cast(part.design()), self._get_probabilities(part, places)
-            change = (design @ self._cast(flat)).reshape(probabilities.shape)
+            design, probabilities = _get_design(part), self._get_probabilities(part, places)
+            change = (design @ flat).reshape(probabilities.shape)
             if self.kind == "classes":
                 change -= (probabilities * change).sum(axis=1, keepdims=True)
             else:
                 change *= 1 - probabilities
-            change *= self._cast(part.weight)[:, None, None]
+            change *= part.weight[:, None, None]
             change *= probabilities
             return [_sum_products(design, change)]
 
         (found,) = yield Pass(multiply)
-        return self._shift_gradient(found.reshape(v.shape).astype(float), -1)
+        return self._shift_gradient(found.reshape(v.shape), -1)
 
     def compute_curvature(self, ridge: np.ndarray, curvature: np.ndarray) -> Computation[None]:
         """Compute the Hessians of labels at strengths (S,), from the mean curvatures in the scores, (S,)."""
@@ -155,7 +145,7 @@ class LogLoss:
         def sum_products(part: RowPart) -> list[np.ndarray]:
             bend = self._get_probabilities(part, places)
             bend = np.sqrt(bend * (1 - bend) * part.weight[:, None, None]).astype(np.float32)
-            columns = (self._cast(part.design()) @ self._cast(basis)).astype(np.float32, copy=False)
+            columns = (_get_design(part) @ basis).astype(np.float32, copy=False)
             found = np.empty((len(places), self.units, *basis.shape[1:] * 2), np.float32)
             for s, k in np.ndindex(*found.shape[:2]):
                 root = columns * bend[:, k, s, None]
@@ -174,7 +164,7 @@ class LogLoss:
         flat = self.to_raw(w).reshape(len(w), -1)
 
         def largest(part: RowPart) -> list[np.ndarray]:
-            scores = (part.design() @ flat).reshape(-1, *w.shape[1:])[part.weight > 0]
+            scores = (_get_design(part) @ flat).reshape(-1, *w.shape[1:])[part.weight > 0]
             if self.kind == "classes":
                 scores -= scores.mean(axis=1, keepdims=True)
             return [np.abs(scores).max(axis=(0, 1), initial=0)]
@@ -199,6 +189,10 @@ class LogLoss:
         usable = is_positive[:, None] | ((ridge > 0) & (self.penalised > 0)[:, None])
         inverse = np.where(usable, 1 / np.where(usable, size, 1.0), 0.0)
         return np.tensordot(vectors, np.tensordot(vectors.T, gradient, 1) * inverse[:, None], 1)
+
+
+def _get_design(part: RowPart) -> np.ndarray:
+    return part.design().astype(np.float64, copy=False)
 
 
 def _sum_products(design: np.ndarray, values: np.ndarray) -> np.ndarray:

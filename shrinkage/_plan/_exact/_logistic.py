@@ -14,9 +14,10 @@ from shrinkage._plan._exact._passes import Computation, Pass, run_passes
 from shrinkage._plan._exact._ridge import Solution
 from shrinkage._plan._exact._rows import ExactRows
 
-_TOLERANCES = {"float32": 1e-7, "float64": 1e-10}
-"""A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square.
-Weights of 1 that are rounded to float32 change them as much."""
+_TOLERANCES = {"float32": 1e-8, "float64": 1e-10}
+"""A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square."""
+_HESSIAN_TOLERANCE = 1e-7
+"""The same for float32 with Hessians, by which the change is exact. Weights that are rounded to float32 have it too."""
 _SAMPLE_TOLERANCE = 1e-4
 _SAMPLE_ROWS = 100
 """Rows of the sample for each coefficient: its minima are then near those of all rows."""
@@ -42,8 +43,10 @@ class Logistic:
         self._rows, self._head = rows, head
         self._all_rows_solutions: dict[float, tuple[np.ndarray, bool]] = {}
         self._curvature: tuple[list[float], Curvature | None] = [], None
-        self._tolerance = _TOLERANCES[head.layer.compute_dtype]
-        self._makes_hessians = has_hessians(head, rows)
+        self._makes_hessians, dtype = has_hessians(head, rows), head.layer.compute_dtype
+        self._tolerance = _TOLERANCES[dtype]
+        if self._makes_hessians and dtype == "float32":
+            self._tolerance = _HESSIAN_TOLERANCE
 
     def solve(self, sets: Sequence[int], lam: np.ndarray) -> list[Solution]:
         """Return the solution of each set at strengths (f, S)."""

@@ -23,11 +23,10 @@ _INNER_STEPS = 60
 _NEAR = 0.05
 """Hessians are computed as soon as a step changes the scores by less, in the root mean square, as they then hardly
 change."""
+_LEAST_CURVATURE = 1e-3
+"""With a smaller mean curvature in the scores, few rows determine a Hessian, and it changes with each step."""
 _FAST = 0.2
 """Steps H^-1 g suffice while each is smaller than the step before by this factor."""
-_FLOAT32_STEPS = 6
-_FLOAT32_CHANGE = 1e-4
-"""Sums over rows are in float32 for the first steps, until they change the scores by less."""
 
 
 def minimise(
@@ -46,12 +45,11 @@ def minimise(
         The coefficients of the columns, (P, k, S), and whether they are minima, (S,).
     """
     descent = _Descent(loss, ridge, tolerance, start)
-    for number in range(_STEPS):
-        is_far = number < _FLOAT32_STEPS and descent.size.max() > _FLOAT32_CHANGE
-        loss.in_float32 = loss.allows_float32 and is_far
+    for _ in range(_STEPS):
         places = yield from descent.take_steps()
         size = descent.compute_direct_steps(places)
-        if makes_hessians and loss.curvature is None and size.max(initial=0.0) <= _NEAR:
+        is_near = size.max(initial=0.0) <= _NEAR and descent.curvature.min() >= _LEAST_CURVATURE
+        if makes_hessians and loss.curvature is None and is_near:
             yield from loss.compute_curvature(ridge, descent.curvature)
             size = descent.compute_direct_steps(places)
         yield from descent.find_minima(places, size)
@@ -89,7 +87,7 @@ class _Descent:
         slope = slope + self._ridge[tried] * self._penalised * trial
         # The objective is convex: it may rise in the end of a step if it has turned upwards steeply.
         before, after = _dot(self._gradient[:, :, tried], step), _dot(slope, step)
-        fits = (after >= -0.9 * before) | (self.size[tried] <= _FLOAT32_CHANGE)  # of small steps rounding would decide
+        fits = after >= -0.9 * before
         self._step[:, :, tried[~fits]] /= 2
         moved = tried[fits]
         self.w[:, :, moved], self._gradient[:, :, moved] = trial[:, :, fits], slope[:, :, fits]
@@ -107,13 +105,12 @@ class _Descent:
         loss = self._loss
         rate, was_fast = size / self.size[places], self._is_fast[places]
         is_fast = (rate <= _FAST) & (loss.curvature is not None)
-        is_exact = not loss.in_float32 or self._tolerance >= _FLOAT32_CHANGE
         # The next step would be as much smaller than this step as this step is smaller than the last.
-        is_last = is_fast & was_fast & (rate * size <= self._tolerance) & is_exact
+        is_last = is_fast & was_fast & (rate * size <= self._tolerance)
         self.w[:, :, places[is_last]] -= self._direct[:, :, is_last]
-        ends = is_last | (size <= self._tolerance) & is_exact
+        ends = is_last | (size <= self._tolerance)
         self.size[places], self._is_fast[places], self.converged[places] = size, is_fast, ends
-        self.settled[places] = ends & ((self._ridge[places] > 0) | (is_fast & was_fast))
+        self.settled[places] = ends & (self._ridge[places] > 0)
         for place in places[ends & ~self.settled[places]]:
             self.settled[place] = yield from _is_settled(loss, self.w[:, :, [place]], self._step[:, :, [place]])
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import TimeSeriesSplit
 
 import shrinkage as sh
@@ -171,3 +171,24 @@ def test_a_note_names_the_memory_in_which_all_strengths_are_solved_together(max_
     path = sh.fit(model, dataset, penalty="l2", solver="exact", lams=LAMS[:3], cv=3, max_memory=max_memory)
     notes = [note for note in path.notes if "are solved together" in note]
     assert len(notes) == is_short == (path.plan["chunk"] < len(path.lams))
+
+
+@pytest.mark.parametrize("seed", [773, 481, 817, 26])
+@pytest.mark.parametrize("units", [1, 3], ids=["two classes", "three classes"])
+def test_log_losses_of_float32_models_are_those_of_logistic_regressions_of_the_folds(units, seed):
+    """At every strength of a list: a strength does not depend on the others."""
+    rng = np.random.default_rng(seed)
+    n, d, classes = int(rng.choice([100, 200, 600])), int(rng.choice([3, 5])), max(2, units)
+    x = rng.normal(size=(n, d)).astype("float32")
+    scores = 2 * x @ rng.normal(size=(d, classes))
+    y, folds = np.argmax(scores + rng.gumbel(size=scores.shape), axis=1), rng.permutation(n) % 4
+    head = ("binary_crossentropy", 1, "sigmoid") if units == 1 else ("sparse_categorical_crossentropy", 3, "softmax")
+    lams = [1, 0.1, 0.03, 0.01, 0.003, 1e-4]
+    path = sh.fit(linear(*head, columns=d), x, y, penalty="l2", solver="exact", lams=lams, cv=folds)
+    for f in range(4):
+        train, rows = folds != f, np.flatnonzero(folds == f)
+        for s, lam in enumerate(lams):
+            model = LogisticRegression(C=1 / (n * lam), solver="newton-cholesky", tol=1e-12, max_iter=1000)
+            model.fit(x[train].astype(float), y[train])
+            loss = -model.predict_log_proba(x[rows].astype(float))[np.arange(len(rows)), y[rows]].mean()
+            np.testing.assert_allclose(path.cv_loss[f, s, 0], loss, rtol=5e-6)  # weights are rounded to float32
