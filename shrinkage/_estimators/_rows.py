@@ -161,4 +161,5 @@ def _raise_value_error() -> Iterator[None]:
     try:
         yield
     except BadInput as error:
-        raise ValueError(f"`X`: {error.message}") from None
+        message = error.message if error.message.startswith("`X`") else f"`X`: {error.message}"
+        raise ValueError(message) from None

@@ -74,7 +74,10 @@ def _check_no_regularizers(name: str, model: "keras.Model") -> None:
     try:
         mask = select(model).mask
     except ValueError as error:
-        raise BadInput(f"--model must have weights to penalise. Received: {name}. {get_error_text(error)}") from error
+        raise BadInput(
+            f"--model must have kernels that can be trained. Received: {name}, without any. Add a layer that has one, "
+            "or set trainable=True on a layer."
+        ) from error
     try:
         check_no_regularizers(model, mask)
     except ValueError as error:
