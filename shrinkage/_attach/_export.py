@@ -21,6 +21,7 @@ from shrinkage._messages._file_names import check_file_name, explain_write_error
 from shrinkage._model._attached import get_attachments
 from shrinkage._penalties import Coupled, Decoupled
 from shrinkage._weights._kinds import collect_custom_objects
+from shrinkage._weights._selection import check_model
 
 Change = Callable[[Any, str, Any], None]
 
@@ -65,6 +66,7 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
         >>> missing, float(plain.layers[0].kernel_regularizer.l2)
         ((), 0.125)
     """
+    check_model(model)
     if not get_attachments(model):
         raise ValueError(
             f"`model` must have a penalty attached. Received: model {model.name!r} without one. Write it with "

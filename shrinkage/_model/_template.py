@@ -43,7 +43,7 @@ class Template:
 
     def __init__(self, model: keras.Model | Callable[[], keras.Model], *, without_regularizers: bool = False):
         self._build = None if isinstance(model, keras.Model) else model
-        if self._build is not None and (not callable(self._build) or isinstance(model, keras.Layer)):
+        if not isinstance(model, keras.Model) and (not callable(model) or isinstance(model, keras.Layer)):
             hint = " Say keras.models.load_model(file)." if isinstance(model, (str, Path)) else ""
             raise TypeError(
                 f"`model` must be a compiled keras.Model or a function that returns a keras.Model. Received: "

@@ -49,6 +49,8 @@ def check_counts(request: Request) -> None:
             raise ValueError(f"`{name}` must be a whole number of at least {least}. Received: {value!r}.")
     if request.repeats > MOST_REPEATS:
         raise ValueError(f"`repeats` must be at most {MOST_REPEATS:,}. Received: {request.repeats:,}.")
+    if request.seed >= 2**32:
+        raise ValueError(f"`seed` must be below 2**32. Received: {request.seed}.")
     if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):
         raise ValueError(f"`patience` must be None or a whole number of at least 1. Received: {patience!r}.")
     number = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool) and 1 <= epoch <= epochs

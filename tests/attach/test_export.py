@@ -255,3 +255,8 @@ def test_weights_that_keras_replaced_are_said(tmp_path):
         sh.export(model, tmp_path / "plain.keras")
     plain: Any = keras.models.load_model(tmp_path / "plain.keras")
     np.testing.assert_allclose(plain.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-6)
+
+
+def test_a_number_is_no_model(tmp_path):
+    with pytest.raises(TypeError, match=r"`model` must be a keras.Model. Received: int."):
+        sh.export(3, tmp_path / "plain.keras")  # type: ignore[arg-type]

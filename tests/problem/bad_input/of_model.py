@@ -77,6 +77,7 @@ def constrained_by_hand() -> keras.Model:
 # name: (what differs from a good call; a function is called to make the model), the error, and what it must say
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no model": ({"model": lambda: "a model"}, TypeError, "`model` must be a compiled keras.Model .* Received: str"),
+    "None": ({"model": lambda: None}, TypeError, "`model` must be a compiled keras.Model .* Received: NoneType"),
     "a layer": ({"model": lambda: layers.Dense(3)}, TypeError, "`model` must be a compiled keras.Model or a function"),
     "not built": (
         {"model": lambda: model(unbuilt)},

@@ -56,6 +56,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "half an epoch": ({"epochs": 1.5}, ValueError, "`epochs` must be a whole number"),
     "True epochs": ({"epochs": True}, ValueError, "`epochs` must be a whole number"),
     "no batch": ({"batch_size": 0}, ValueError, "`batch_size` must be a whole number of at least 1"),
+    "a large seed": ({"seed": 2**40}, ValueError, "`seed` must be below 2\\*\\*32. Received: 1099511627776."),
     "no seed": ({"seed": -1}, ValueError, "`seed` must be a whole number of at least 0"),
     "no patience": ({"patience": 0}, ValueError, "`patience` must be None or a whole number of at least 1"),
     "an epoch too late": ({"epoch": 3}, ValueError, "`epoch` must be .* 1 to epochs=2. Received: 3"),
