@@ -1,4 +1,4 @@
-"""Refusals keep one grammar: argument, requirement, what was received, what to do."""
+"""The grammar of refusals: the argument, the requirement, the received value, the remedy."""
 
 import ast
 import re

@@ -48,7 +48,7 @@ class LogLoss:
     def _compute_eigenvalues(self, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return eigenvalues, eigenvectors, and whether each eigenvalue is above 0 beyond rounding.
 
-        An intercept has its own eigenvector, the last.
+        The last eigenvector is that of the intercept.
         """
         n = len(gram) if self.penalised[-1] else len(gram) - 1
         values, vectors = np.ones(len(gram)) * self.weight, np.eye(len(gram))

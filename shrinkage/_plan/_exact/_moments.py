@@ -66,11 +66,7 @@ def _compute_part(part: tuple[np.ndarray, np.ndarray], y: np.ndarray, weight: np
     columns = np.empty((len(some), len(shift)))
     columns[:, : design.shape[1]], columns[:, design.shape[1] :] = design[some], y[some]
     columns -= shift
-    return compute_moments(columns, weight[some])
-
-
-def compute_moments(columns: np.ndarray, weight: np.ndarray) -> Moments:
-    """Return the moments of columns (n, P + k) with weights (n,)."""
+    weight = weight[some]
     # The product of a matrix with itself takes half of the time.
     root = columns if (weight == 1).all() else columns * np.sqrt(weight)[:, None]
     return Moments(float(weight.sum()), weight @ columns, root.T @ root)
