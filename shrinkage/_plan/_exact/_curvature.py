@@ -1,17 +1,20 @@
 """Hessians of a log loss near its minima, which serve sets of similar rows too."""
 
+import copy
+
 import numpy as np
 from scipy.linalg import cho_factor, get_lapack_funcs
 
 (_solve,) = get_lapack_funcs(["potrs"], dtype=np.float64)  # `cho_solve` without checks, for many small systems
 _SMALLEST = 1e-6
 """Added to the diagonals of Hessians, relative to their traces, as they are summed in float32."""
+_FARTHEST = 10.0
+"""Directions in which a part of the rows has more than this factor more or less variance than all rows are taken to
+have this factor."""
 
 
 class Curvature:
     """The Hessians of the log loss of k labels at S strengths, in coordinates whose Gram matrix is 1.
-
-    The Hessian of a part of the rows is about that of all rows times the part's share of the weights.
 
     Args:
         basis: The coefficients of a step of 1 in each coordinate, (P, P).
@@ -31,26 +34,55 @@ class Curvature:
         has_effect: np.ndarray,
         weight: float,
     ):
-        self._basis, self._hessians, self._numbers = basis, hessians, numbers
+        self.basis, self._hessians, self._numbers = basis, hessians, numbers
         self._ridge, self._usable, self._weight = ridge, has_effect | (ridge > 0), weight
+        size = hessians.diagonal(axis1=2, axis2=3).mean(axis=1)[numbers].astype(float)
+        self._loss_share = size / np.maximum(size + ridge, np.finfo(float).tiny)
+        """The share of the loss in the curvature of loss and penalty, (S, P)."""
+        self._share, self._transport = 1.0, np.zeros_like(basis)
         self._factors: dict[float, list[list[np.ndarray]]] = {}
 
-    def solve(self, gradient: np.ndarray, places: np.ndarray, weight: float) -> np.ndarray:
+    def adapt(self, gram: np.ndarray, weight: float) -> "Curvature":
+        """Return the Hessians of a part of the rows.
+
+        The Hessian H of all rows times the share of the part, which is as if both had the same Gram matrix, becomes
+        T H T with T = G^(1/2).
+
+        Args:
+            gram: The Gram matrix of the part in the coordinates, (P, P).
+            weight: The sum of the weights of the part.
+        """
+        part = copy.copy(self)  # with the same factors
+        part._share = float(f"{weight / self._weight:.2g}")  # folds of about the same size share the factors
+        values, vectors = np.linalg.eigh(gram / part._share)
+        inverse = vectors * np.clip(values, 1 / _FARTHEST, _FARTHEST) ** -0.5 @ vectors.T
+        part._transport = inverse - np.eye(len(gram))
+        return part
+
+    def solve(self, gradient: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Return the inverses of the Hessians of loss and penalty times gradients (P, k, s).
 
         Args:
             gradient: The gradients.
             places: The numbers of the strengths, (s,).
-            weight: The sum of the weights of the rows of the loss.
         """
-        share = round(weight / self._weight, 2)
-        if share not in self._factors:
-            self._factors[share] = [self._factorise(s, share) for s in range(len(self._ridge))]
-        inner = np.tensordot(self._basis.T, gradient, 1) * self._usable[places].T[:, None]
+        if self._share not in self._factors:
+            self._factors[self._share] = [self._factorise(s, self._share) for s in range(len(self._ridge))]
+        inner = self._adapt_coordinates(np.tensordot(self.basis.T, gradient, 1), places)
+        inner *= self._usable[places].T[:, None]
         for place, s in enumerate(places):
-            for label, factor in enumerate(self._factors[share][s]):
+            for label, factor in enumerate(self._factors[self._share][s]):
                 inner[:, label, place], _ = _solve(factor, inner[:, label, place])
-        return np.tensordot(self._basis, inner * self._usable[places].T[:, None], 1)
+        inner = self._adapt_coordinates(inner * self._usable[places].T[:, None], places)
+        return np.tensordot(self.basis, inner, 1)
+
+    def _adapt_coordinates(self, v: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Return T^-1 times vectors (P, k, s), in coordinates whose curvature is that of the penalty nearly unchanged.
+
+        The penalty is the same for all rows.
+        """
+        share = self._loss_share[places].T[:, None]
+        return v + share * np.tensordot(self._transport, share * v, 1)
 
     def _factorise(self, s: int, share: float) -> list[np.ndarray]:
         """Return the Cholesky factors of the Hessian of loss and penalty of each label at a strength."""

@@ -1,5 +1,6 @@
 """The log loss of the training rows of a set, its derivatives, and approximate inverses of its Hessian."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from shrinkage._plan._exact._passes import Computation, Pass, RowPart
 _ALIKE = 0.03
 """Strengths whose mean curvatures differ by less share a Hessian."""
 _SAMPLE_STRIDE = 8  # of this number of rows, one is used for the mean curvature, which scales the preconditioner
+_FARTHEST = 1e3
+"""Columns whose means are more standard deviations from 0 lose too many digits in float32."""
+_LARGEST_UNIT = 1e12
+"""Columns with a larger standard deviation, or one smaller than its inverse, may exceed the range of float32."""
 
 
 class LogLoss:
@@ -28,7 +33,7 @@ class LogLoss:
     """
 
     curvature: Curvature | None = None
-    """Hessians near the minima, of this set of rows or a larger one; None before they are known."""
+    """Hessians near the minima, of this set of rows or adapted to it; None before they are known."""
 
     def __init__(self, head: Head, shift: np.ndarray, moments: Moments):
         self.kind: Kind = head.kind
@@ -43,7 +48,16 @@ class LogLoss:
             self._mean = shift + mean
             gram = gram - self.weight * np.outer(mean, mean)
             gram[-1, :-1] = gram[:-1, -1] = 0
-        self._spectrum = self._compute_eigenvalues(gram)
+        self._gram, self._spectrum = gram, self._compute_eigenvalues(gram)
+        unit = np.sqrt(np.diag(gram) / self.weight)
+        has_digits = (np.abs(self._mean) <= _FARTHEST * unit) & (unit < _LARGEST_UNIT) & (1 / _LARGEST_UNIT < unit)
+        self.rough_dtype: Any = np.float32 if (has_digits | (np.diag(gram) == 0)).all() else np.float64
+        """The dtype of gradients far from a minimum."""
+
+    def adopt(self, curvature: Curvature) -> None:
+        """Take over the Hessians of a larger set of rows."""
+        basis = self.to_centred(curvature.basis)
+        self.curvature = curvature.adapt(basis.T @ self._gram @ basis, self.weight)
 
     def _compute_eigenvalues(self, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return eigenvalues, eigenvectors, and whether each eigenvalue is above 0 beyond rounding.
@@ -78,10 +92,12 @@ class LogLoss:
         _, vectors, is_positive = self._spectrum
         return np.tensordot(vectors, np.tensordot(vectors.T, w, 1) * is_positive[:, None, None], 1)
 
-    def evaluate(self, w: np.ndarray, places: np.ndarray) -> Computation[tuple[np.ndarray, np.ndarray]]:
+    def evaluate(
+        self, w: np.ndarray, places: np.ndarray, dtype: Any = np.float64
+    ) -> Computation[tuple[np.ndarray, np.ndarray]]:
         """Return the gradient of the loss (P, k, s), and the mean curvature in the scores, (s,).
 
-        Products with Hessians are at these coefficients from then on.
+        Products with Hessians are at these coefficients from then on, and of this dtype.
         """
         raw = self.to_raw(w)
         if not len(self._raw_coefficients):  # the first call is of all strengths
@@ -89,7 +105,7 @@ class LogLoss:
         self._raw_coefficients[:, :, places] = raw
 
         def evaluate(part: RowPart) -> list[Any]:
-            design, weight = _get_design(part), part.weight[:, None, None]
+            design, weight = _get_design(part, dtype), part.weight[:, None, None]
             found = self._compute_probabilities(design, raw)
             some = found[::_SAMPLE_STRIDE]
             curvature = (some * (1 - some) * weight[::_SAMPLE_STRIDE]).sum(axis=(0, 1))
@@ -97,7 +113,7 @@ class LogLoss:
                 part.probabilities = found
             elif (kept := part.probabilities) is not None:
                 kept[:, :, places] = found
-            error = found - part.targets[:, :, None]
+            error = found - part.targets[:, :, None].astype(dtype, copy=False)
             if (part.weight != 1).any():
                 error *= weight
             return [_sum_products(design, error), curvature, part.weight[::_SAMPLE_STRIDE].sum()]
@@ -108,7 +124,7 @@ class LogLoss:
 
     def _compute_probabilities(self, design: np.ndarray, raw: np.ndarray) -> np.ndarray:
         """Return the probabilities of labels or classes at coefficients (P, k, s), (n, k, s)."""
-        scores = design @ raw.reshape(len(raw), -1)
+        scores = design @ raw.reshape(len(raw), -1).astype(design.dtype, copy=False)
         return compute_head_probabilities(self.kind, scores.reshape(len(scores), *raw.shape[1:]))
 
     def _get_probabilities(self, part: RowPart, places: np.ndarray) -> np.ndarray:
@@ -123,8 +139,9 @@ class LogLoss:
         flat = self.to_raw(v).reshape(len(v), -1)
 
         def multiply(part: RowPart) -> list[np.ndarray]:
-            design, probabilities = _get_design(part), self._get_probabilities(part, places)
-            change = (design @ flat).reshape(probabilities.shape)
+            probabilities = self._get_probabilities(part, places)
+            design = _get_design(part, probabilities.dtype)
+            change = (design @ flat.astype(design.dtype, copy=False)).reshape(probabilities.shape)
             if self.kind == "classes":
                 change -= (probabilities * change).sum(axis=1, keepdims=True)
             else:
@@ -135,6 +152,21 @@ class LogLoss:
 
         (found,) = yield Pass(multiply)
         return self._shift_gradient(found.reshape(v.shape), -1)
+
+    def compute_uncertainty(self, places: np.ndarray) -> Computation[np.ndarray]:
+        """Return the sums of |p - y| + p (1 - p) over rows, at the coefficients last evaluated, (k or 1, s).
+
+        For each label, or for all classes together. It is near 0 if all rows are certain, and right.
+        """
+
+        def compute(part: RowPart) -> list[np.ndarray]:
+            found = self._get_probabilities(part, places)
+            uncertainty = np.abs(found - part.targets[:, :, None]) + found * (1 - found)
+            total = (uncertainty * part.weight[:, None, None]).sum(axis=0)
+            return [total.sum(axis=0, keepdims=True) if self.kind == "classes" else total]
+
+        (total,) = yield Pass(compute)
+        return total
 
     def compute_curvature(self, ridge: np.ndarray, curvature: np.ndarray) -> Computation[None]:
         """Compute the Hessians of labels at strengths (S,), from the mean curvatures in the scores, (S,)."""
@@ -172,6 +204,10 @@ class LogLoss:
         (found,) = yield Pass(largest, np.maximum)
         return found
 
+    def measure_steps(self, gradient: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Return the change of the scores by steps H^-1 g, in the root mean square with weights p (1 - p), (s,)."""
+        return np.sqrt(np.maximum(dot(gradient, step), 0) / self.weight)
+
     def precondition(
         self, gradient: np.ndarray, curvature: np.ndarray, ridge: np.ndarray, places: np.ndarray
     ) -> np.ndarray:
@@ -182,7 +218,7 @@ class LogLoss:
         values, vectors, is_positive = self._spectrum
         if self.curvature is not None:
             raw = self._shift_gradient(gradient, 1)
-            step = self.to_centred(self.curvature.solve(raw, places, self.weight))
+            step = self.to_centred(self.curvature.solve(raw, places))
             # A larger set of rows may determine more.
             return step if is_positive.all() else np.where(ridge > 0, step, self.drop_undetermined(step))
         size = curvature * values[:, None] + ridge * np.where(self.penalised, 1.0, 0.0)[:, None]
@@ -191,13 +227,20 @@ class LogLoss:
         return np.tensordot(vectors, np.tensordot(vectors.T, gradient, 1) * inverse[:, None], 1)
 
 
-def _get_design(part: RowPart) -> np.ndarray:
-    return part.design().astype(np.float64, copy=False)
+def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the product of two vectors (P, k, s) for each strength, (s,)."""
+    with np.errstate(over="ignore", invalid="ignore"):  # without a minimum, the curvature of the loss goes to 0
+        return (a * b).sum(axis=(0, 1))
+
+
+def _get_design(part: RowPart, dtype: Any = np.float64) -> np.ndarray:
+    return part.design().astype(dtype, copy=False)
 
 
 def _sum_products(design: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the sums over rows of columns (n, P) times values (n, k, s), (P, k * s)."""
-    return (values.reshape(len(values), -1).T @ design).T  # in half of the time of design.T @ values
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))  # not -1, as a part may have no rows
+    return (flat.T @ design).T.astype(np.float64, copy=False)  # in half of the time of design.T @ values
 
 
 def _choose_strengths(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from shrinkage._plan._exact._curvature import Curvature
 from shrinkage._plan._exact._head import Head
 from shrinkage._plan._exact._log_loss import LogLoss
 from shrinkage._plan._exact._moments import Moments, compute_set_moments
-from shrinkage._plan._exact._newton import minimise
+from shrinkage._plan._exact._newton import NEAR, minimise
 from shrinkage._plan._exact._passes import Computation, Pass, run_passes
 from shrinkage._plan._exact._ridge import Solution
 from shrinkage._plan._exact._rows import ExactRows
@@ -59,13 +59,29 @@ class Logistic:
         begin = np.where(converged, begin, 0.0)
         keys, curvature = self._curvature
         curvature = curvature if keys == _make_keys(ridges[0]) else None
+        losses = [self._make_loss(f, curvature) for f in sets]
+        starts = [begin] * len(sets)
+        if curvature is not None and converged.all() and self._holds_out_few(sets):
+            starts = self._predict_minima(sets, losses, ridges, begin)
         computations = {
-            f: minimise(
-                self._make_loss(f, curvature), ridge, self._tolerance, begin, makes_hessians=self._makes_hessians
-            )
-            for f, ridge in zip(sets, ridges, strict=True)
+            f: minimise(loss, ridge, self._tolerance, start, makes_hessians=self._makes_hessians)
+            for f, loss, ridge, start in zip(sets, losses, ridges, starts, strict=True)
         }
         return run_passes(self._rows, computations)
+
+    def _holds_out_few(self, sets: Sequence[int]) -> bool:
+        """Return whether each fold trains on more rows than it leaves out, and all sets have the same columns."""
+        n_train = self._rows.n_train
+        return not self._rows.adapts and 2 * n_train[list(sets)].min() > n_train[-1]
+
+    def _predict_minima(
+        self, sets: Sequence[int], losses: Sequence[LogLoss], ridges: np.ndarray, begin: np.ndarray
+    ) -> list[np.ndarray]:
+        """Return where each fold begins: a Newton step from the minima of all rows, (P, k, S)."""
+        computations = {
+            f: _step_from_all_rows(loss, ridge, begin) for f, loss, ridge in zip(sets, losses, ridges, strict=True)
+        }
+        return run_passes(self._rows, computations, weigh=self._rows.compute_left_out_weight)
 
     def _solve_all_rows(self, ridge: np.ndarray) -> Solution:
         keys = _make_keys(ridge)
@@ -99,7 +115,8 @@ class Logistic:
         n, shift, moments = self._head.n_columns, self._moments[0], self._moments[1][f]
         moments = Moments(moments.weight, moments.total[:n], moments.gram[:n, :n])
         loss = LogLoss(self._head, shift[:n], moments.scale(share * self._head.share))
-        loss.curvature = curvature
+        if curvature is not None:
+            loss.adopt(curvature)
         return loss
 
     @cached_property
@@ -108,6 +125,23 @@ class Logistic:
         # Files of columns that differ between sets would all be on disk together.
         get_design = self._rows.get_design if self._rows.adapts else self._rows.get_stored_design
         return compute_set_moments(self._rows, self._head, get_design)
+
+
+def _step_from_all_rows(loss: LogLoss, ridge: np.ndarray, begin: np.ndarray) -> Computation[np.ndarray]:
+    """Return the coefficients after a Newton step from the minima of all rows, in a pass over the rows left out.
+
+    At the minima of all rows, the gradient of the other rows' loss and the penalty is minus that of the rows left out.
+    A large step is not taken, as the Hessian may have changed on it.
+
+    Args:
+        loss: The loss of the training rows.
+        ridge: The strengths on the sum of the losses, (S,), the same as of all rows.
+        begin: The minima of all rows, (P, k, S).
+    """
+    w, places = loss.to_centred(begin), np.arange(len(ridge))
+    gradient, curvature = yield from loss.evaluate(w, places, loss.rough_dtype)
+    step = loss.precondition(gradient, curvature, ridge, places)
+    return loss.to_raw(np.where(loss.measure_steps(gradient, step) <= NEAR, w + step, w))
 
 
 def _minimise_sample(loss: LogLoss, ridge: np.ndarray) -> Computation[np.ndarray | None]:

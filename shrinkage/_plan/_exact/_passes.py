@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from shrinkage._data._stored import Block
 from shrinkage._plan._exact._rows import ExactRows
 
 Result = TypeVar("Result")
@@ -48,7 +49,12 @@ Computation = Generator[Pass, list[Any], Result]
 """A computation that needs the combined results of passes."""
 
 
-def run_passes(rows: ExactRows, computations: Mapping[int, Computation[Result]], stride: int = 1) -> list[Result]:
+def run_passes(
+    rows: ExactRows,
+    computations: Mapping[int, Computation[Result]],
+    stride: int = 1,
+    weigh: Callable[[Block, int], np.ndarray] | None = None,
+) -> list[Result]:
     """Return the results of computations, one for each set of rows.
 
     Sets of rows on disk with the same columns share each pass. Other sets come one after another: the parts of one are
@@ -58,10 +64,12 @@ def run_passes(rows: ExactRows, computations: Mapping[int, Computation[Result]],
         rows: The rows.
         computations: A computation for each set.
         stride: Of this number of rows, one is in the passes; those of a stride above 1 are kept in memory.
+        weigh: A function that returns the weights of the rows of a block for a set; by default those of its loss.
     """
     found = []
+    weigh = weigh or rows.compute_weight
     for group in [computations] if rows.are_shared else [{f: each} for f, each in computations.items()]:
-        found += _take_turns(rows, _make_source(rows, [*group], stride), group)
+        found += _take_turns(rows, _make_source(rows, [*group], stride, weigh), group)
         rows.remove_stored_designs(group)
     return found
 
@@ -70,10 +78,12 @@ Source = Callable[[Sequence[int]], Iterable[tuple[int, list[RowPart]]]]
 """A function that yields each of some sets of rows with parts of it, for a pass."""
 
 
-def _make_source(rows: ExactRows, sets: Sequence[int], stride: int) -> Source:
+def _make_source(
+    rows: ExactRows, sets: Sequence[int], stride: int, weigh: Callable[[Block, int], np.ndarray]
+) -> Source:
     if rows.are_on_disk and stride == 1:
-        return partial(_make_parts_on_disk, rows)
-    parts_by_set = {f: [*_make_parts_in_memory(rows, f, stride)] for f in sets}
+        return partial(_make_parts_on_disk, rows, weigh=weigh)
+    parts_by_set = {f: [*_make_parts_in_memory(rows, f, stride, weigh)] for f in sets}
     return lambda sets: ((f, parts_by_set[f]) for f in sets)
 
 
@@ -95,23 +105,26 @@ def _take_turns(rows: ExactRows, source: Source, computations: Mapping[int, Comp
     return [found[f] for f in computations]
 
 
-def _make_parts_in_memory(rows: ExactRows, f: int, stride: int) -> Iterator[RowPart]:
+def _make_parts_in_memory(
+    rows: ExactRows, f: int, stride: int, weigh: Callable[[Block, int], np.ndarray]
+) -> Iterator[RowPart]:
     """Yield a part of each block, which has each `stride`-th training row of the set."""
     bytes_left = rows.bytes_left
     for number, block in itertools.chain.from_iterable(rows.read_small_blocks()):
         get_design = partial(rows.get_stored_design, number, block, f)
         design = get_design()  # here, and not in parallel: layers before the head run
-        weight, targets = rows.compute_weight(block, f), rows.get_targets(number, block)
+        weight, targets = weigh(block, f), rows.get_targets(number, block)
         used = np.flatnonzero(weight)[::stride]
         if stride > 1 or (len(used) < _SHARE * len(weight) and design.nbytes <= bytes_left):
             bytes_left -= design[:1].nbytes * len(used)
             get_design = cache(partial(np.take, design, used, axis=0))  # in parallel, in the first pass
             weight, targets = weight[used], targets[used]
-        if len(used):
-            yield RowPart(get_design, weight, targets, stays=True)
+        yield RowPart(get_design, weight, targets, stays=True)
 
 
-def _make_parts_on_disk(rows: ExactRows, sets: Sequence[int]) -> Iterator[tuple[int, list[RowPart]]]:
+def _make_parts_on_disk(
+    rows: ExactRows, sets: Sequence[int], weigh: Callable[[Block, int], np.ndarray]
+) -> Iterator[tuple[int, list[RowPart]]]:
     """Yield each set with the parts of some blocks, whose columns are in memory and the same in all sets."""
     for blocks in rows.read_small_blocks():
         designs = [rows.get_stored_design(number, block, sets[0]) for number, block in blocks]
@@ -121,7 +134,7 @@ def _make_parts_on_disk(rows: ExactRows, sets: Sequence[int]) -> Iterator[tuple[
                 [
                     RowPart(
                         partial(np.asarray, design),
-                        rows.compute_weight(block, f),
+                        weigh(block, f),
                         rows.get_targets(number, block),
                         stays=False,
                     )

@@ -91,6 +91,10 @@ class ExactRows:
         """Return the weights of the rows of a block in the log loss of a set, (n,), 0 for rows of other sets."""
         return self._head.share * block.data.weight * block.sides.train[f].astype(np.float64)
 
+    def compute_left_out_weight(self, block: Block, f: int) -> np.ndarray:
+        """Return the weights of the rows of a block that are trained on, but not in a set, (n,)."""
+        return self.compute_weight(block, self.n_sets - 1) - self.compute_weight(block, f)
+
     def get_design(self, number: int, block: Block, f: int) -> np.ndarray:
         """Return the columns of the linear model of a set for a block, (n, P): inputs of the head, and a constant.
 

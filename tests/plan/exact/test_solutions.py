@@ -96,6 +96,7 @@ COLUMNS = {
     "far from 0": (lambda x: x + 1e4, {}),
     "tiny units": (lambda x: x * 1e-12, {"lams": [1e-26, 0.0]}),
     "twice": (lambda x: np.concatenate([x, x], axis=1), {"lams": [1e-2, 1e-4]}),
+    "nearly twice": (lambda x: np.concatenate([x, x + 1e-4 * np.sin(1e3 * x)], axis=1), {"lams": [1.0, 1e-2]}),
     "in the order of the labels": (lambda x: x, {"order": True}),
     "one label in 50": (lambda x: x, {"rate": -5.0, "is_rare": True}),
     "one label in 500": (lambda x: x, {"rate": -9.0, "is_rare": True}),
@@ -115,7 +116,11 @@ def test_many_rows_begin_at_a_sample_and_share_hessians(name, monkeypatch):
     x, lams = make(x), options.get("lams", [1e-2, 1e-4])
     samples, made = [], []
     run, keep = _logistic.run_passes, _log_loss.Curvature
-    monkeypatch.setattr(_logistic, "run_passes", lambda *arguments: samples.append(arguments[2:]) or run(*arguments))
+    monkeypatch.setattr(
+        _logistic,
+        "run_passes",
+        lambda *arguments, **options: samples.append(arguments[2:]) or run(*arguments, **options),
+    )
     monkeypatch.setattr(_log_loss, "Curvature", lambda *arguments: made.append(1) or keep(*arguments))
     path = solve(linear("binary_crossentropy", 1, "sigmoid", columns=x.shape[1]), y, x, lams=lams)
     assert bool(samples[0]) != bool(options.get("is_rare"))  # the stride of a sample
@@ -130,6 +135,21 @@ def test_many_rows_begin_at_a_sample_and_share_hessians(name, monkeypatch):
         fold = whole.fit((x[train] - x.mean(axis=0)) / unit[0], y[train])
         share = fold.predict_proba((x[held_out] - x.mean(axis=0)) / unit[0])[np.arange(len(held_out)), y[held_out]]
         np.testing.assert_allclose(path.cv_loss[0, s, 0], -np.log(share).mean(), rtol=1e-6)
+
+
+def test_a_fold_with_few_of_many_rows():
+    """Its Hessians are far from those of all rows, and it leaves out nearly all of them."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(10_000, 2))
+    y = (rng.random(10_000) < 1 / (1 + np.exp(-x @ [1.0, -0.5]))).astype(int)
+    folds = [(np.arange(40), np.arange(40, 10_000)), (np.arange(9_000), np.arange(9_000, 10_000))]
+    path = solve(linear("binary_crossentropy", 1, "sigmoid", columns=2), y, x, cv=folds)
+    assert not any("converge" in note for note in path.notes)
+    for f, (train, held_out) in enumerate(folds):
+        for s, lam in enumerate(path.lams[:-1]):
+            found: Any = LogisticRegression(C=1 / (10_000 * lam), solver="newton-cholesky", tol=1e-13, max_iter=1000)
+            share = found.fit(x[train], y[train]).predict_proba(x[held_out])[np.arange(len(held_out)), y[held_out]]
+            np.testing.assert_allclose(path.cv_loss[f, s, 0], -np.log(share).mean(), rtol=1e-7)
 
 
 def logits(loss: Any, **options: Any) -> Any:
