@@ -1,5 +1,6 @@
 """The group of the commands, which always end with a documented exit code."""
 
+import difflib
 import json
 import shlex
 from typing import Any
@@ -9,6 +10,7 @@ import click
 from ._errors import to_click_error
 from ._recorded import UNFINISHED_FOLDER
 from ._resume import say_progress
+from ._types import get_parameter_name
 
 
 class Commands(click.Group):
@@ -23,6 +25,24 @@ class Commands(click.Group):
         )
         return super().parse_args(ctx, args)
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except click.UsageError as error:  # of an option before the command
+            raise _reword(error, self) from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands:
+            near = difflib.get_close_matches(args[0], self.commands, n=1)
+            raise click.UsageError(
+                f"COMMAND must be one of {', '.join(self.commands)}. Received: {args[0]}."
+                + (f" Did you mean {near[0]}?" if near else ""),
+                ctx,
+            )
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -34,13 +54,49 @@ class Commands(click.Group):
             _echo_json(ctx, message, 130)
             ctx.exit(130)
         except Exception as error:
-            failure = to_click_error(error, debug=ctx.meta.get("shrinkage.debug", False))
+            debug = ctx.meta.get("shrinkage.debug", False)
+            failure = _reword(error, self) if isinstance(error, click.UsageError) else to_click_error(error, debug)
             if message := _say_unfinished(ctx, "Stopped"):
                 click.echo(message, err=True)
             _echo_json(ctx, failure.format_message(), failure.exit_code)
             if failure is error:
                 raise
             raise failure from error
+
+
+def _reword(error: click.UsageError, group: click.Group) -> click.UsageError:
+    """Return an error of Click's parser in the grammar of refusals. The types refuse values so."""
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        message = f"{get_parameter_name(error.param)} must be given. Received: none."
+    elif isinstance(error, click.BadOptionUsage):
+        options = [each for command in group.commands.values() for each in _find_options(command, error.option_name)]
+        takes_value = any(not option.is_flag for option in options)
+        told, received = ("with a value", "none") if takes_value else ("without a value", "a value")
+        message = f"{error.option_name} must be given {told}. Received: {received}."
+    elif isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        message = _describe_unknown_option(error.option_name, error.ctx.command, group)
+    else:
+        return error
+    return click.UsageError(message, error.ctx)
+
+
+def _describe_unknown_option(name: str, command: click.Command, group: click.Group) -> str:
+    """Return a refusal with the option that was probably meant, or the other commands that have it."""
+    of = "shrinkage" if command is group else f"shrinkage {command.name}"
+    known = [text for parameter in command.params for text in (*parameter.opts, *parameter.secondary_opts)]
+    others = [f"`shrinkage {other.name}`" for other in group.commands.values() if _find_options(other, name)]
+    received, advice = "an unknown option", f"`{of} --help` lists the options."
+    if near := difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+        advice = f"Did you mean {near[0]}?"
+    elif others:
+        received = f"an option of {' and '.join(others)}"
+        advice = "Give it after the command." if command is group else "Leave it out."
+    return f"{name} must be an option of `{of}`. Received: {received}. {advice}"
+
+
+def _find_options(command: click.Command, name: str) -> list[click.Option]:
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    return [each for each in options if name in (*each.opts, *each.secondary_opts)]
 
 
 def _say_unfinished(ctx: click.Context, event: str) -> str:

@@ -100,7 +100,7 @@ def compare(
     if holds_images(data):
         raise BadInput(_describe_image_runs(data[0], penalties))
     if target is None:
-        raise click.UsageError("Missing option '--target'.")
+        raise click.UsageError("--target must be given for a table. Received: none. Name the column to predict.")
     folder = output or File(f"{get_result_name(data[0])}-comparison")
     check_model_option(options["model"])
     settings = _make_settings(options)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ._errors import BadInput, escape_controls
+from ._types import Choice
 
 
 @dataclass(frozen=True)
@@ -29,24 +30,6 @@ class Console:
         """Print the result as JSON, with `--format json`."""
         if self.json:
             click.echo(json.dumps(to_json(document), indent=2, allow_nan=False))
-
-
-class Number(click.FloatRange):
-    """A finite number in a range. `click.FloatRange` accepts NaN."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = float(click.FLOAT.convert(value, param, ctx))
-        if not math.isfinite(number):
-            option = "the number" if param is None else param.opts[0]
-            raise click.UsageError(f"{option} must be a finite number. Received: {value}.", ctx)
-        return super().convert(value, param, ctx)
-
-
-def make_integer_range(minimum: int, maximum: int = 10**9) -> click.IntRange:
-    """A whole number that arrays and seeds can hold."""
-    return click.IntRange(min=minimum, max=maximum)
 
 
 def to_json(value: Any) -> Any:
@@ -134,7 +117,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     form = click.option(
         "--format",
         "console",
-        type=click.Choice(["text", "json"]),
+        type=Choice("text", "json"),
         default="text",
         show_default=True,
         callback=lambda _ctx, _option, value: Console(json=value == "json"),

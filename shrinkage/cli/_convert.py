@@ -7,10 +7,11 @@ import click
 from shrinkage._convert import CONVENTIONS
 from shrinkage._convert import convert as convert_strength
 
-from ._console import Console, Number, common_options
+from ._console import Console, common_options
 from ._errors import EXIT_CODES, BadInput
 from ._snippet import RHO, find_common_penalty, make_snippet
 from ._terms import SHELL_TERMS
+from ._types import AnyInteger, AnyNumber, Number
 
 _NAMES = "\b\nNames:\n" + "\n".join(f"  {name:<27} {row.code.format('NUMBER')}" for name, row in CONVENTIONS.items())
 
@@ -31,17 +32,17 @@ def _is_negative(text: str) -> bool:
 
 
 @click.command(cls=_Command, short_help="The same strength in another library.", epilog=f"{_NAMES}\n\n{EXIT_CODES}")
-@click.argument("lam", type=float)
+@click.argument("lam", type=AnyNumber())
 @click.option("--from", "source", required=True, metavar="NAME", help="The convention of LAM.")
 @click.option("--to", "target", required=True, metavar="NAME", help="The convention to convert to.")
 @click.option("--loss", metavar="NAME", help="The Keras loss: mse, binary_crossentropy, ...")
-@click.option("--n", type=int, help="Number of training rows.")
-@click.option("--batch", type=int, help="Number of rows in a batch.")
-@click.option("--eta", type=float, help="Learning rate.")
+@click.option("--n", type=AnyInteger(), help="Number of training rows.")
+@click.option("--batch", type=AnyInteger(), help="Number of rows in a batch.")
+@click.option("--eta", type=AnyNumber(), help="Learning rate.")
 @click.option("--optimizer", metavar="NAME", help="sgd, if it is SGD without momentum.")
-@click.option("--sd-y", type=float, help="Standard deviation of the target, with 1/n.")
-@click.option("--sigma", type=float, help="Standard deviation of the noise.")
-@click.option("--rho", type=Number(min=0, max=1), help="Share of L1 in an elastic net, from 0 to 1.")
+@click.option("--sd-y", type=AnyNumber(), help="Standard deviation of the target, with 1/n.")
+@click.option("--sigma", type=AnyNumber(), help="Standard deviation of the noise.")
+@click.option("--rho", type=Number(0, 1), help="Share of L1 in an elastic net, from 0 to 1.")
 @common_options
 def convert(lam: float, source: str, target: str, rho: float | None, console: Console, **facts: Any) -> None:
     """Convert LAM, a strength of one library, to the strength of another that trains to the same weights.

@@ -13,6 +13,7 @@ from shrinkage._host._private import UnsupportedVersion
 
 from ._console import Console, common_options, import_keras
 from ._errors import EXIT_CODES, BadInput
+from ._types import Integer
 
 if TYPE_CHECKING:
     import keras
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Find faults of a saved model's regularization.", epilog=EXIT_CODES)
 @click.argument("models", type=click.Path(path_type=File), nargs=-1, required=True)
-@click.option("--steps", type=click.IntRange(min=1), help="The number of optimizer steps in the training.")
+@click.option("--steps", type=Integer(1), help="The number of optimizer steps in the training.")
 @common_options
 @click.pass_context
 def doctor(context: click.Context, models: tuple[File, ...], steps: int | None, console: Console) -> None:

@@ -11,10 +11,8 @@ from click.core import ParameterSource
 from ._cluster import cluster_option, get_cluster_arguments
 from ._console import (
     Console,
-    Number,
     common_options,
     import_keras,
-    make_integer_range,
     read_memory_size,
     read_units,
     separator_option,
@@ -24,6 +22,7 @@ from ._penalty import check_penalty_options, penalty_options
 from ._progress import get_progress_arguments, progress_options, tensorboard_option
 from ._recorded import RecordedCommand, get_resumed_folder, record_run
 from ._settings import Settings
+from ._types import Choice, Integer, Number
 
 if TYPE_CHECKING:
     from shrinkage._path._path import Path
@@ -38,7 +37,7 @@ _BUDGETS = 1.2, 1000.0
 
 repeats_option = click.option(
     "--repeats",
-    type=make_integer_range(1, MOST_REPEATS),
+    type=Integer(1, MOST_REPEATS),
     default=1,
     show_default=True,
     help="Number of times the folds are drawn.",
@@ -65,7 +64,7 @@ repeats_option = click.option(
 @separator_option
 @click.option(
     "--task",
-    type=click.Choice(["binary", "multi-class", "regression"]),
+    type=Choice("binary", "multi-class", "regression"),
     show_default="inferred from the target, and printed",
 )
 @click.option(
@@ -81,7 +80,7 @@ repeats_option = click.option(
 @click.option("--clip/--no-clip", default=True, help="Clip numbers that lie far outside the others.")
 @click.option(
     "--on-bad-row",
-    type=click.Choice(["error", "skip"]),
+    type=Choice("error", "skip"),
     default="error",
     help="A row with too many or too few cells, undecodable text or a bad target: stop, or leave it out.",
 )
@@ -95,32 +94,32 @@ repeats_option = click.option(
 @click.option("--hidden", callback=read_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
 @click.option(
     "--epochs",
-    type=make_integer_range(1),
+    type=Integer(1),
     show_default="200; of a linear model 1000, or none with --penalty l2, where the models are computed",
     help="The largest number of epochs.",
 )
-@click.option("--batch-size", type=make_integer_range(1), show_default="32; of a linear model all rows")
+@click.option("--batch-size", type=Integer(1), show_default="32; of a linear model all rows")
 @click.option(
     "--learning-rate",
-    type=Number(min=0, min_open=True),
+    type=Number(0),
     show_default="0.001; of a linear model 0.3, falling to 0",
     help="The learning rate of Adam.",
 )
-@click.option("--folds", type=make_integer_range(2), default=5, help="Folds of the cross-validation.")
+@click.option("--folds", type=Integer(2), default=5, help="Folds of the cross-validation.")
 @repeats_option
 @click.option("--group", metavar="NAME", help="A column of groups: a fold holds out whole groups. It is no input.")
 @click.option("--time", metavar="NAME", help="A column of times: folds train on earlier rows. It is no input.")
 @click.option("--fold", metavar="NAME", help="A column of fold numbers, -1 to only train. It is no input.")
-@click.option("--seed", type=make_integer_range(0, 2**32 - 1), default=0, help="The seed of all random numbers.")
+@click.option("--seed", type=Integer(0, 2**32 - 1), default=0, help="The seed of all random numbers.")
 @click.option(
     "--choose",
-    type=click.Choice(["min", "1se"]),
+    type=Choice("min", "1se"),
     default="min",
     help="The strength with the lowest loss, or the largest strength within one standard error of it.",
 )
 @click.option(
     "--budget",
-    type=Number(min=_BUDGETS[0], max=_BUDGETS[1]),
+    type=Number(*_BUDGETS),
     show_default="the whole grid",
     help="Search on a part of the rows, for this many trainings, such as 1.5; for a slow training.",
 )
@@ -181,7 +180,7 @@ def fit(
         return _fit_images(console, data[0], folder, overwrite, dry_run, max_memory, tables, options)
     if target is None:
         refuse_images(source.file for source in find_sources(data))
-        raise click.UsageError("Missing option '--target'.")
+        raise click.UsageError("--target must be given for a table. Received: none. Name the column to predict.")
     check_model_option(options["model"])
     settings = Settings.from_options(**options, clip=clip)
     columns = {name: options[name] for name in OPTIONS}

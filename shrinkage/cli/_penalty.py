@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from ._console import Number
 from ._errors import BadInput
 from ._settings import PENALTIES, Settings
+from ._types import Choice, Number
 from ._user_model import is_user_model
 
 _REQUIRED_PENALTIES = {"rho": "elastic-net", "groups": "group-lasso"}
@@ -15,22 +15,22 @@ _REQUIRED_PENALTIES = {"rho": "elastic-net", "groups": "group-lasso"}
 
 def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options --penalty, --rho, --groups and --how."""
-    penalty = click.option("--penalty", type=click.Choice(list(PENALTIES), case_sensitive=False), default="l2")
+    penalty = click.option("--penalty", type=Choice(*PENALTIES, case_sensitive=False), default="l2")
     rho = click.option(
         "--rho",
-        type=Number(min=0, max=1),
+        type=Number(0, 1),
         show_default="0.5",
         help="The share of L1 in an elastic net, from 0 to 1.",
     )
     groups = click.option(
         "--groups",
-        type=click.Choice(["units", "inputs"]),
+        type=Choice("units", "inputs"),
         show_default="units",
         help="The groups that a group lasso removes as a whole.",
     )
     how = click.option(
         "--how",
-        type=click.Choice(["coupled", "proximal", "decoupled"]),
+        type=Choice("coupled", "proximal", "decoupled"),
         show_default="coupled for l2, else proximal",
         help="Where the penalty enters: in the gradient, after the step, or beside it (weight decay).",
     )

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from ._types import Folder
+
 _TENSORBOARD = "shrinkage.tensorboard"
 _VERBOSITY = "shrinkage.shown"
 """Name in the meta of a click context: whether the command is quiet or verbose, or neither."""
@@ -36,7 +38,7 @@ def tensorboard_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --tensorboard to a command that trains; `progress_arguments` returns what it says."""
     return click.option(
         "--tensorboard",
-        type=click.Path(file_okay=False),
+        type=Folder(file_okay=False),
         metavar="DIR",
         expose_value=False,
         callback=lambda context, _option, folder: context.meta.update({_TENSORBOARD: folder}),

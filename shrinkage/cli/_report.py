@@ -10,10 +10,11 @@ from ._console import Console, common_options, import_keras
 from ._errors import EXIT_CODES, BadInput
 from ._folder import MARK, PAGE, create_file
 from ._run import get_run_terms, read_command
+from ._types import Folder
 
 
 @click.command(short_help="Write the page of a run, and open it.", epilog=EXIT_CODES)
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=File))
+@click.argument("run", type=Folder(exists=True, file_okay=False, path_type=File))
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @common_options
 def report(run: File, opens: bool, console: Console) -> None:

@@ -16,11 +16,12 @@ from ._folder import MARK
 from ._progress import progress_options
 from ._recorded import COMMAND, RECORD, is_unfinished, resume_command
 from ._run import get_run_terms
+from ._types import Folder
 
 if TYPE_CHECKING:
     from shrinkage._search._record._status import RunStatus
 
-_RUN = click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=File))
+_RUN = click.argument("run", type=Folder(exists=True, file_okay=False, path_type=File))
 
 
 @click.command(short_help="Go on with a run after a kill, a crash or Ctrl-C.", epilog=EXIT_CODES)

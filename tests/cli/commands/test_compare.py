@@ -125,8 +125,10 @@ def test_the_folder_of_an_earlier_comparison_is_replaced_when_asked(fit):
         pytest.param(
             ["--target", "price", "--group", "town", "--fold", "kind"], "must not be given together", id="splits"
         ),
-        pytest.param([], "Missing option '--target'", id="no target"),
-        pytest.param(["--target", "price", "--budget", "2"], "No such option", id="budget"),
+        pytest.param([], "--target must be given for a table. Received: none.", id="no target"),
+        pytest.param(
+            ["--target", "price", "--budget", "2"], "Received: an option of `shrinkage fit`. Leave it out.", id="budget"
+        ),
     ],
 )
 def test_bad_input_is_refused_before_training(fit, arguments, message):

@@ -246,7 +246,7 @@ def test_a_crash_while_writing_leaves_nothing(fake_fit, monkeypatch):
         ),
         ({}, ["--target", "price", "--learning-rate", 0], "--learning-rate"),
         ({}, ["--target", "price", "--folds", 1], "--folds"),
-        ({}, [], "Missing option '--target'"),
+        ({}, [], "--target must be given for a table. Received: none."),
     ],
 )
 def test_bad_input_is_refused_before_training(fake_fit, changes, arguments, message):

@@ -135,7 +135,7 @@ def test_options_of_tables_are_refused():
     assert done.exit_code == 2 and "--model must be given with a table" in done.stderr
     Path("t.csv").write_text("a,b")
     done = run("fit", "t.csv")
-    assert done.exit_code == 2 and "Missing option '--target'" in done.stderr
+    assert done.exit_code == 2 and "--target must be given for a table" in done.stderr
 
 
 @pytest.mark.parametrize("options", [(), ("--target", "class")])

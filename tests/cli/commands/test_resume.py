@@ -202,7 +202,10 @@ def _linear():
         ('{"schema": 2, "folder": "/", "arguments": []}', "another version"),
         ('{"schema": 1, "folder": "/", "arguments": [1]}', "another version"),
         ('{"schema": 1, "folder": "/no/such/folder", "arguments": []}', "began in /no/such/folder (No such file"),
-        ('{"schema": 1, "folder": "/", "arguments": ["--nonsense"]}', "No such option"),
+        (
+            '{"schema": 1, "folder": "/", "arguments": ["--nonsense"]}',
+            "--nonsense must be an option of `shrinkage fit`",
+        ),
         ("[" * 100_000, "cannot be read"),
     ],
     ids=["absent", "half", "schema", "types", "folder", "option", "deep"],
