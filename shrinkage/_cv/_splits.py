@@ -91,8 +91,10 @@ def _describe_equal_repeats(parts: list[Folds]) -> tuple[str, ...]:
 def _make_k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray | None, seed: int) -> Folds:
     if n_rows < k:
         raise ValueError(
-            f"`cv` must be at most the number of rows, one row per fold. Received: cv={k} for {n_rows} "
-            f"row{'s' * (n_rows != 1)}. Give a smaller `cv`."
+            Note(
+                f"$cv must be at most the number of rows, one row per fold. Received: ${{cv_}}{k} for {n_rows} "
+                f"row{'s' * (n_rows != 1)}. Give a smaller $cv."
+            )
         )
     if groups is not None:
         return _make_group_folds(n_rows, k, classes, groups, seed)

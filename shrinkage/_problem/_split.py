@@ -101,8 +101,11 @@ def describe_repeated_rows(x: Any, n_validation: int) -> list[str]:
     if not any(all(np.array_equal(leaf[rows], leaf[n_rows:]) for leaf in leaves) for rows in (first, last)):
         return []
     return [
-        "`validation_data` repeats rows of `x`: its losses are of rows that were trained on, and say nothing about new "
-        "rows. Leave the rows out of `x`, or leave `validation_data` out, and cv=5 holds out other rows in turn."
+        Note(
+            "$validation_data repeats rows of $training_data: its losses are of rows that were trained on, and say "
+            "nothing about new rows. Leave the rows out of $training_data, or leave $validation_data out, and ${cv_}5 "
+            "holds out other rows in turn."
+        )
     ]
 
 
@@ -113,9 +116,14 @@ def _split_within_budget(inputs: SplitInputs, request: Request) -> Folds:
     except ValueError as error:
         if request.budget is None:
             raise
+        cause = error.args[0]
+        text, values = (cause.text, cause.values) if isinstance(cause, Note) else (cause, {})
         raise ValueError(
-            f"`budget` needs room for a search, or rows for the whole grid in five folds. Received: "
-            f"budget={request.budget} without room for a search. {error} Leave `budget` out to give `cv`."
+            Note(
+                "$budget needs room for a search, or rows for the whole grid in five folds. Received: a budget of "
+                f"{request.budget} without room for a search. {text} Leave $budget out to give $cv.",
+                **values,
+            )
         ) from error
 
 
@@ -127,8 +135,10 @@ def _choose_rung(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
     n_rows = len(counts) - n_given
     if 0 < n_given < LEAST_HELD_OUT:
         raise ValueError(
-            f"`validation_data` must have at least {LEAST_HELD_OUT} rows with `budget`, whose choice rests on their "
-            f"losses. Received: {n_given}. Give more rows, or leave `validation_data` out."
+            Note(
+                f"$validation_data must have at least {LEAST_HELD_OUT} rows with $budget, whose choice rests on their "
+                f"losses. Received: {n_given}. Give more rows, or leave $validation_data out."
+            )
         )
     sizes = size_rung(
         int(counts[:n_rows].sum()), request.budget, epochs=request.epochs or 1, epoch=request.epoch,
@@ -205,13 +215,13 @@ def _describe_unseen_classes(folds: Folds, inputs: SplitInputs) -> tuple[Note, .
     noun = "label" if classes.ndim == 2 else "class"
     if folds.is_rung:
         text = (
-            f"The rung has no training row of {noun} $classes, which the held-out loss contains: a larger `budget` "
+            f"The rung has no training row of {noun} $classes, which the held-out loss contains: a larger $budget "
             f"has more rows."
         )
     elif folds.kind == "given":
         text = (
-            f"`validation_data` has rows of {noun} $classes, and `x` has none: the models do not learn it, and "
-            "the held-out loss contains these rows."
+            f"$validation_data has rows of {noun} $classes, and $training_data has none: the models do not learn it, "
+            "and the held-out loss contains these rows."
         )
     elif "k-fold" in folds.kind:
         text = (

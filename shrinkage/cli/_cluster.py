@@ -7,6 +7,8 @@ import click
 
 from shrinkage._plan._cluster._connection import check_cluster
 
+from ._errors import BadInput
+from ._settings import Settings
 from ._terms import SHELL_TERMS
 
 _CLUSTER = "shrinkage.cluster"
@@ -32,6 +34,15 @@ def _keep_cluster(context: click.Context, _option: click.Parameter, cluster: str
         raise click.UsageError(SHELL_TERMS.say(error.args[0])) from error
     if cluster is not None:  # the options of `shrinkage resume` come before those of the command that it repeats
         context.meta.setdefault(_CLUSTER, cluster)
+
+
+def check_cluster_settings(settings: Settings) -> None:
+    """Refuse a cluster for models that are computed, not trained, before its processes start."""
+    if get_cluster_arguments()["cluster"] is not None and settings.solver == "exact":
+        raise BadInput(
+            "--cluster must be given with models that are trained. Received: --model linear with --penalty l2, whose "
+            "models are computed. Leave --cluster out, or give --epochs."
+        )
 
 
 def get_cluster_arguments() -> dict[str, Any]:

@@ -10,9 +10,10 @@ import click
 
 from shrinkage._problem._defaults import FULL_BATCHES
 
+from ._cluster import get_cluster_arguments
 from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
-from ._fit import fit, get_result_name
+from ._fit import advise_rate, fit, get_result_name
 from ._progress import get_progress_arguments
 from ._recorded import RecordedCommand
 from ._settings import Settings
@@ -31,10 +32,10 @@ _OMITTED_OPTIONS = ("penalty", "rho", "groups", "how", "choose", "budget", "lear
 def _read_penalties(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
     """Read the names of penalties, such as l2,l1; case does not matter."""
     names = tuple(name.strip().lower().replace("_", "-") for name in text.split(","))
-    if not set(names) <= set(PENALTIES):
-        odd = next(name for name in names if name not in PENALTIES)
+    odd = [name for name in names if name not in PENALTIES]
+    if odd:
         raise click.UsageError(
-            f"--penalties must be names of {', '.join(PENALTIES)}, such as l2,l1. Received: {odd!r}."
+            f"--penalties must be names of {', '.join(PENALTIES)}, such as l2,l1. Received: {odd[0] or text!r}."
         )
     if len(set(names)) < len(names):
         raise click.UsageError(f"--penalties must be different names. Received: {text!r}.")
@@ -128,7 +129,7 @@ def compare(
     document = _report(console, table_data, settings, comparison)
     with catch_full_disk(folder):
         _write(table_data, comparison, folder)
-    _finish(console, comparison, folder, document)
+    _finish(console, comparison, settings, folder, document)
 
 
 def _describe_image_runs(folder: File, penalties: tuple[str, ...]) -> str:
@@ -192,7 +193,7 @@ def _train(
     with translate_refusals(table_data.columns.labels):
         comparison = sh.compare(
             **{name: value for name, value in arguments.items() if name not in of_one},
-            penalties=penalties, nested=nested, **get_progress_arguments(),
+            penalties=penalties, nested=nested, **get_progress_arguments(), **get_cluster_arguments(),
         )  # fmt: skip
     return comparison if table_data.columns.task != "regression" else _in_target_units(comparison, scale)
 
@@ -254,7 +255,9 @@ def _write(table_data: "TableData", comparison: "sh.Comparison", folder: File) -
             comparison.plot(fresh / "weights.png", kind="weights")
 
 
-def _finish(console: Console, comparison: "sh.Comparison", folder: File, document: dict[str, Any]) -> None:
+def _finish(
+    console: Console, comparison: "sh.Comparison", settings: Settings, folder: File, document: dict[str, Any]
+) -> None:
     """Say where the results are; end with an error if every model diverged."""
     from ._results import list_run_files
 
@@ -264,7 +267,7 @@ def _finish(console: Console, comparison: "sh.Comparison", folder: File, documen
     console.print_result({**document, "folder": str(folder), "files": list_run_files(folder)})
     if least is None:
         click.echo(
-            f"Error: with every penalty a model diverged, so {folder} has no model.keras. Lower --learning-rate.",
+            f"Error: With every penalty a model diverged, so {folder} has no model.keras. {advise_rate(settings)}",
             err=True,
         )
         click.get_current_context().exit(TrainingFailed.exit_code)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ._errors import BadInput, escape_controls
 from ._types import Choice
@@ -131,6 +132,11 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Show the traceback of an unexpected error.",
     )
     return form(debug(command))
+
+
+def is_given(name: str) -> bool:
+    """Whether a parameter of the command has a value of the user, also if that is the default."""
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def import_keras() -> None:

@@ -48,7 +48,7 @@ def demo(overwrite: bool, repeats: int, console: Console) -> None:
     console.say(f"\nThe {model}path, its picture and report.html are in {FOLDER}{os.sep}")
     console.print_result({**make_path_document(path, "min"), "folder": str(FOLDER), "files": list_run_files(FOLDER)})
     if path.failed.all():
-        click.echo(f"Error: at every strength a model diverged, so {FOLDER} has no model.keras.", err=True)
+        click.echo(f"Error: At every strength a model diverged, so {FOLDER} has no model.keras.", err=True)
         click.get_current_context().exit(TrainingFailed.exit_code)
 
 

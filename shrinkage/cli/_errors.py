@@ -89,11 +89,11 @@ def to_click_error(error: Exception, debug: bool) -> click.ClickException:
     # Errors of TensorFlow and PyArrow are compared by name, to avoid an import of either.
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return TrainingFailed(
-            "memory ran out. All rows are read into memory: give fewer rows or columns, a smaller network, or fewer "
+            "Memory ran out. All rows are read into memory: give fewer rows or columns, a smaller network, or fewer "
             "--folds."
         )
     if reason := describe_full_disk(error):
-        return BadInput(f"a file could not be written: {reason}. Free space, or give another place.")
+        return BadInput(f"A file could not be written: {reason}. Free space, or give another place.")
     return _make_unexpected_error(error, debug)
 
 
@@ -112,7 +112,7 @@ def _make_unexpected_error(error: Exception, debug: bool) -> UnexpectedError:
     if debug:
         click.echo(details, err=True)
     summary = str(error).strip().partition("\n")[0].rstrip(".")
-    message = f"unexpected {type(error).__name__}: {summary}."
+    message = f"Unexpected {type(error).__name__}: {summary}."
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="shrinkage-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"

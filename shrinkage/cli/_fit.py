@@ -6,13 +6,13 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
-from click.core import ParameterSource
 
-from ._cluster import cluster_option, get_cluster_arguments
+from ._cluster import check_cluster_settings, cluster_option, get_cluster_arguments
 from ._console import (
     Console,
     common_options,
     import_keras,
+    is_given,
     read_memory_size,
     read_units,
     separator_option,
@@ -232,13 +232,13 @@ def _fit_images(
 
     from ._dry_run import say_estimate
     from ._folder import catch_full_disk, check_folder, check_outside
-    from ._images import check_image_options, make_image_fit_arguments, prepare_images, write_image_run
+    from ._image_options import check_image_options, read_image_split
+    from ._images import make_image_fit_arguments, prepare_images, write_image_run
     from ._results import describe_path_in_shell, make_path_document
     from ._split import OPTIONS, check_budget_options
     from ._terms import make_shell_terms, translate_refusals
 
-    is_default = click.get_current_context().get_parameter_source("model") is ParameterSource.DEFAULT
-    other_model = None if is_default else options["model"]
+    other_model = options["model"] if is_given("model") else None
     check_image_options(
         {**table_options, **{name: options[name] for name in (*OPTIONS, "hidden")}, "model": other_model}
     )
@@ -249,6 +249,7 @@ def _fit_images(
     if not dry_run and get_resumed_folder() is None:
         check_folder(folder, overwrite)
     image_data = prepare_images(data)
+    settings = read_image_split(image_data, settings)
     labels = image_data.images.labels
     console.say(image_data.describe())
     console.say(f"training: {settings.describe('small convolutional network')}\n")
@@ -283,10 +284,20 @@ def _finish(console: Console, path: "Path", settings: Settings, folder: File, do
     console.print_result({**document, "folder": str(folder), "files": list_run_files(folder)})
     if path.failed.all():
         click.echo(
-            f"Error: at every strength a model diverged, so {folder} has no model.keras. Lower --learning-rate.",
+            f"Error: At every strength a model diverged, so {folder} has no model.keras. {advise_rate(settings)}",
             err=True,
         )
         click.get_current_context().exit(TrainingFailed.exit_code)
+
+
+def advise_rate(settings: Settings) -> str:
+    """Return the advice after a training in which every model diverged."""
+    from ._user_model import is_user_model
+
+    if is_user_model(settings.model):
+        return f"Lower the learning rate of the optimizer in --model {settings.model}."
+    rate = settings.learning_rate
+    return f"Lower --learning-rate{f', which is {rate:g}' if rate else ''}."
 
 
 def check_and_prepare(
@@ -299,6 +310,7 @@ def check_and_prepare(
     check_penalty_options(settings)
     check_split_options(**{name: getattr(settings, name) for name in OPTIONS}, repeats=settings.repeats)
     check_budget_options(settings)
+    check_cluster_settings(settings)
     return prepare_table(data, target, task, settings.folds, table_options)
 
 

@@ -113,8 +113,7 @@ def check_file(file: Path, overwrite: bool, sources: Sequence[Path]) -> None:
 
 
 def _check_writable(target: Path) -> None:
-    target = target.absolute()
-    place = target if target.is_dir() else next(folder for folder in target.parents if folder.exists())
+    place = target if target.is_dir() else next(folder for folder in target.absolute().parents if folder.exists())
     try:
         # Trying is the only reliable test: permissions, read-only mounts and full disks all show here.
         with open_temporary_folder(place):

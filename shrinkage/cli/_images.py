@@ -86,6 +86,8 @@ class ImageData:
     sizes: Counter[tuple[int, int]]
     """The number of images of each (height, width)."""
     notes: tuple[str, ...]
+    held_out: Path | None = None
+    """The folder that is held out in place of folds."""
 
     def describe(self) -> str:
         """Return the description, as text."""
@@ -167,12 +169,17 @@ def _read_images(folder: Path, train_folder: Path, held_out_folder: Path | None,
         n_train += number < n_found
     readable = [(file, label) for file, label in found if file not in bad]
     labels = sorted({label for _, label in readable[:n_train]})
-    notes = (*notes, *_describe_omissions(train_folder, labels, bad))
+    omissions = _describe_omissions(train_folder, labels, bad)
     if len(labels) < 2:
         raise BadInput(
             f"{train_folder} must hold a folder of images for each class, such as {train_folder}/cat/1.jpg, and two "
-            "classes or more. "
-            f"Received: {', '.join(labels) or 'none'}.{''.join(f' {note}.' for note in notes)}"
+            f"classes or more. Received: {', '.join(labels) or 'none'}{''.join(f'; {text}' for text in omissions)}. "
+            "Add images of another class."
+        )
+    if held_out_folder and n_train == len(readable):
+        raise BadInput(
+            f"{held_out_folder} must hold images that are held out, in a folder for each class. Received: none that "
+            "can be read. Add images, or remove the folder to hold out folds of the other images."
         )
     unknown = sorted({label for _, label in readable if label not in labels})
     if unknown:
@@ -183,7 +190,8 @@ def _read_images(folder: Path, train_folder: Path, held_out_folder: Path | None,
     height, width = _choose_size(sizes)
     images = Images(tuple(labels), height, width, 1 if all(grey) else 3)
     files, classes = zip(*((file, labels.index(label)) for file, label in readable), strict=True)
-    return ImageData(folder, images, files, np.array(classes), n_train, sizes, notes)
+    notes = (*notes, *(f"caution: {text}" for text in omissions))
+    return ImageData(folder, images, files, np.array(classes), n_train, sizes, notes, held_out_folder)
 
 
 def _list_folders(folder: Path) -> list[Path]:
@@ -196,20 +204,19 @@ def _list_files(folder: Path) -> list[Path]:
 
 
 def _describe_omissions(train_folder: Path, labels: Sequence[str], bad_files: dict[Path, str]) -> list[str]:
-    notes = []
+    """Return phrases about files that are not used, and folders without a readable image."""
+    found = []
     if bad_files:
         named = "; ".join(f"{file}: {reason}" for file, reason in [*bad_files.items()][:_MOST_NAMED])
         more = f"; and {len(bad_files) - _MOST_NAMED} more" * (len(bad_files) > _MOST_NAMED)
-        notes.append(f"caution: {format_item_count(len(bad_files), 'file')} left out ({named}{more})")
+        found.append(f"{format_item_count(len(bad_files), 'file')} left out ({named}{more})")
     empty = [place.name for place in _list_folders(train_folder) if place.name not in labels]
     if empty:
-        notes.append(f"caution: folders without a readable image are no classes: {', '.join(empty)}")
+        found.append(f"folders without a readable image are no classes: {', '.join(empty)}")
     loose = [file for file in train_folder.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES]
     if loose:
-        notes.append(
-            f"caution: not used: {format_item_count(len(loose), 'image')} in {train_folder} itself, without a class"
-        )
-    return notes
+        found.append(f"not used: {format_item_count(len(loose), 'image')} in {train_folder} itself, without a class")
+    return found
 
 
 def _choose_size(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:
@@ -292,7 +299,7 @@ def make_image_fit_arguments(
         "model": make_image_network(images, settings),
         **make_penalty_arguments(settings),
         **make_training_arguments(settings, n_train),
-        "cv": settings.folds,
+        **({"cv": settings.folds} if image_data.held_out is None else {}),
         "repeats": settings.repeats,
         "budget": settings.budget,
         "learning_curve": settings.learning_curve,
@@ -323,17 +330,6 @@ def _make_dataset(image_data: ImageData, part: slice, batch_size: int) -> Any:
     types = tf.TensorSpec(image_data.images.shape, "uint8"), tf.TensorSpec((), "int64")
     dataset = tf.data.Dataset.from_generator(pairs, output_signature=types)
     return dataset.apply(tf.data.experimental.assert_cardinality(len(files))).batch(batch_size)
-
-
-def check_image_options(options: dict[str, Any]) -> None:
-    """Refuse options that go with tables."""
-    names = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
-    if names:
-        raise BadInput(
-            f"{', '.join(names)} must be given with a table. Received: a folder of images, on which a small "
-            "convolutional network is trained, with the name of an image's folder as its class. Leave "
-            f"{'the option' if len(names) == 1 else 'the options'} out."
-        )
 
 
 def write_image_run(image_data: ImageData, path: "FittedPath", settings: Settings, folder: Path) -> None:

@@ -218,7 +218,7 @@ class TableOptions:
     @property
     def split(self) -> tuple[str, str] | None:
         """The option for the split that names a column, and the column."""
-        return next(((option, name) for option in OPTIONS if (name := getattr(self, option))), None)
+        return next(((option, name) for option in OPTIONS if (name := getattr(self, option)) is not None), None)
 
 
 def prepare_table(
@@ -310,6 +310,12 @@ def _check_single_name(names: Sequence[str], name: str, option: str) -> None:
         raise BadInput(f"{option} must name one column each time. Received: {name}. Give {several}.")
 
 
+_WAYS_OF_TARGET = {
+    "--drop": "Leave --drop out, as the target is no input.",
+    **dict.fromkeys(("--category", "--number"), "Choose its type with --task."),
+}
+
+
 def _check_table_options(names: Sequence[str], target: str, table_options: TableOptions) -> None:
     said: dict[str, str] = {}
     options = [
@@ -324,8 +330,8 @@ def _check_table_options(names: Sequence[str], target: str, table_options: Table
         for name in told:
             check_column_name(names, name, option=option)
             if name == target:
-                way = " Choose its type with --task." if option in ("--category", "--number") else ""
-                raise BadInput(f"{option} must be a column other than the target. Received: {name}, the target.{way}")
+                way = _WAYS_OF_TARGET.get(option, "Name another column.")
+                raise BadInput(f"{option} must be a column other than the target. Received: {name}, the target. {way}")
             if said.setdefault(name, option) != option:
                 raise BadInput(
                     f"{option} must name another column than {said[name]}. Received: {said[name]} {name} and {option} "

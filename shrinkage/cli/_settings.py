@@ -112,7 +112,8 @@ class Settings:
         if self.budget:
             return (
                 f"{network}, {rate}, batch size {self.batch_size}, {penalty}, {self.epochs} epochs on a part of the "
-                f"rows for {self.budget:g} trainings, then of the chosen lambda on all rows, seed {self.seed}"
+                f"rows for {self.budget:g} trainings if the rows suffice for it, then of the chosen lambda on all "
+                f"rows, seed {self.seed}"
             )
         return (
             f"{network}, {rate}, batch size {self.batch_size}, {penalty}, {chosen}, "

@@ -8,7 +8,7 @@ import pandas as pd
 
 from shrinkage._cv._series import TimeSeriesSplit
 
-from ._console import format_item_count
+from ._console import format_item_count, is_given
 from ._dates import FORMS, parse
 from ._errors import BadInput
 from ._settings import Settings
@@ -38,15 +38,22 @@ class Split:
 
 def check_split_options(group: str | None, time: str | None, fold: str | None, repeats: int) -> None:
     """Refuse options that contradict each other."""
-    options = [f"--{option} {name}" for option, name in zip(OPTIONS, (group, time, fold), strict=True) if name]
+    options = [
+        f"--{option} {name}" for option, name in zip(OPTIONS, (group, time, fold), strict=True) if name is not None
+    ]
     if len(options) > 1:
         raise BadInput(
             f"--group, --time and --fold must not be given together. Received: {' and '.join(options)}. Give one of "
             "them."
         )
-    if repeats > 1 and (time or fold):
+    if repeats > 1 and group is None and options:
         raise BadInput(
             f"--repeats must be 1 with {options[0]}, which is one split. Received: {repeats}. Leave one of the two out."
+        )
+    if fold is not None and is_given("folds"):
+        raise BadInput(
+            f"--folds must be left out with {options[0]}, whose numbers are the folds. Received: both. Leave one of "
+            "the two out."
         )
 
 
@@ -58,7 +65,7 @@ def check_budget_options(settings: Settings) -> None:
         "--model linear": settings.model == "linear" and "a linear model trains at every strength in seconds",
         "--time": settings.time and "the search holds out rows at random, or whole groups",
         "--fold": settings.fold and "the search holds out rows at random, or whole groups",
-        "--folds": settings.folds != 5 and "the search has one split",
+        "--folds": is_given("folds") and "the search has one split",
         "--repeats": settings.repeats > 1 and "the search has one split, and a larger budget has more rows",
         "--learning-curve": settings.learning_curve and "the search trains on a part of the rows already",
         "--choose": settings.choose != "min" and "the search has a rule for the choice",

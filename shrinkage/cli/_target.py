@@ -79,7 +79,9 @@ def check_column_name(names: Iterable[str], target: str, option: str = "--target
     names = list(names)
     if target in names:
         return
-    raise BadInput(f"{option} must be a column of DATA. Received: {target}. {_suggest_column(names, target)}")
+    raise BadInput(
+        f"{option} must be a column of DATA. Received: {target or repr(target)}. {_suggest_column(names, target)}"
+    )
 
 
 def find_bad_targets(column: pd.Series, task: Task | None) -> tuple[np.ndarray, str]:
@@ -102,10 +104,20 @@ def find_bad_targets(column: pd.Series, task: Task | None) -> tuple[np.ndarray, 
 
 def _suggest_column(names: list[str], target: str) -> str:
     """Return advice for a missing column: the nearest name, or the columns of the file."""
+    if len(names) == 1 and (separator := _find_separator(names[0], target)):
+        return f"DATA was read as the single column {names[0]!r}. Give --sep {separator}."
     lowered = {name.lower(): name for name in names}
     if near := difflib.get_close_matches(target.lower(), lowered, n=1):
         return f"Did you mean {lowered[near[0]]}?"
     return describe_column_names(names)
+
+
+def _find_separator(header: str, target: str) -> str | None:
+    """Return the value of --sep by which the target is a column of a header that was read as one column."""
+    for value, separator in {"','": ",", "';'": ";", "tab": "\t", "'|'": "|", "':'": ":"}.items():
+        if target in [part.strip(' "') for part in header.split(separator)]:
+            return value
+    return None
 
 
 def describe_column_names(names: list[str]) -> str:

@@ -43,7 +43,7 @@ def check_end(result: Result, file: Drawn, folder: Path) -> None:
 def check_diverged(result: Result, folder: Path) -> None:
     """The training said that every strength diverged. Its folder has the losses, and nothing to predict with."""
     check_words(result, 3)
-    assert "at every strength a model diverged" in result.stderr and "Lower --learning-rate" in result.stderr
+    assert "At every strength a model diverged" in result.stderr and "Lower --learning-rate" in result.stderr
     names = {each.name for each in (folder / "run").iterdir()}
     assert "path.json" in names and not names & {"model.keras", "record"}, names
 

@@ -112,6 +112,7 @@ def test_the_folder_of_an_earlier_comparison_is_replaced_when_asked(fit):
         pytest.param(
             ["--target", "price", "--penalties", "l2,l2"], "--penalties must be different names", id="penalty twice"
         ),
+        pytest.param(["--target", "price", "--penalties", "l2,,l1"], "Received: 'l2,,l1'.", id="empty penalty"),
         pytest.param(["--target", "price", "--penalties", ""], "--penalties must be names of l2, l1", id="no penalty"),
         pytest.param(
             ["--target", "price", "--hidden", "4", "--model", "linear"], "--hidden must be given with", id="hidden"

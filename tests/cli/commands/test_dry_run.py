@@ -61,6 +61,9 @@ def test_a_dry_run_does_not_look_at_the_folder_of_results():
 def test_a_dry_run_refuses_what_a_run_refuses():
     done = run("fit", write(), "--target", "cost", "--dry-run")
     assert done.exit_code == 2 and "--target must be a column of DATA. Received: cost." in done.stderr
+    pytest.importorskip("ray")
+    done = run("fit", write(), "--target", "price", "--model", "linear", "--cluster", "local", "--dry-run")
+    assert done.exit_code == 2 and "--cluster must be given with models that are trained." in done.stderr
 
 
 @pytest.mark.parametrize("seconds", [9_000_000_000_000, -70_000_000_000], ids=["year 287168", "year -249"])

@@ -51,7 +51,7 @@ def test_a_full_disk_is_known_by_its_number_or_its_words(error, words):
 def test_a_disk_that_is_full_before_the_results_are_written(monkeypatch):
     monkeypatch.setattr(sh, "fit", FakeFit(FULL), raising=False)
     done = run("fit", write(), "--target", "price")
-    assert done.exit_code == 2 and "a file could not be written: no space left on device. Free space" in done.stderr
+    assert done.exit_code == 2 and "A file could not be written: no space left on device. Free space" in done.stderr
 
 
 def test_a_disk_that_fills_up_with_the_results_costs_no_table(fake_fit, monkeypatch):
@@ -66,14 +66,14 @@ def test_without_a_place_for_the_log_there_is_a_way_to_the_traceback(monkeypatch
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", fail)
     done = run("fit", write(), "--target", "price")
     assert done.exit_code == 70
-    assert "unexpected RuntimeError: a surprise. Add --debug to see the traceback." in done.stderr
+    assert "Unexpected RuntimeError: a surprise. Add --debug to see the traceback." in done.stderr
 
 
 def test_a_value_error_of_another_package_is_unexpected(monkeypatch):
     """It is no sentence to the user."""
     monkeypatch.setattr(sh, "fit", FakeFit(ValueError("shapes differ")), raising=False)
     done = run("fit", write(), "--target", "price")
-    assert done.exit_code == 70 and "unexpected ValueError: shapes differ." in done.stderr
+    assert done.exit_code == 70 and "Unexpected ValueError: shapes differ." in done.stderr
     Path(done.stderr.rsplit("The traceback is in ", 1)[1].strip().rstrip(".")).unlink()
 
 
@@ -154,4 +154,4 @@ def test_a_disk_without_room_costs_no_table():
 def test_memory_that_runs_out_is_a_sentence():
     Path("t.csv").write_bytes(b"a,b\n" + b"x" * 66_000_000 + b",1\n")
     done = run_within(resource.RLIMIT_AS, 600_000_000, "fit", "t.csv", "--target", "b")
-    assert done.returncode == 3 and done.stderr.startswith("Error: memory ran out."), done.stderr[-500:]
+    assert done.returncode == 3 and done.stderr.startswith("Error: Memory ran out."), done.stderr[-500:]

@@ -216,7 +216,9 @@ def test_an_empty_folder_is_filled(fake_fit):
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_training(fake_fit):
-    refused(run("fit", write(), "--target", "price", "-o", "houses.csv/out"), "must be a place that can be written")
+    refused(
+        run("fit", write(), "--target", "price", "-o", "houses.csv/out"), "written. Received: houses.csv/out (Not a"
+    )
     refused(run("fit", write(), "--target", "price", "-o", "houses.csv"), "is a file")
     assert not fake_fit.calls
 
@@ -232,6 +234,9 @@ def test_a_crash_while_writing_leaves_nothing(fake_fit, monkeypatch):
     ("changes", "arguments", "message"),
     [
         ({}, ["--target", "prize"], "Did you mean price?"),
+        ({}, ["--target", ""], "--target must be a column of DATA. Received: ''."),
+        ({}, ["--target", "price", "--sep", ";"], "the single column 'size,garden,town,kind,price'. Give --sep ','."),
+        ({}, ["--target", "price", "--drop", "price"], "Leave --drop out, as the target is no input."),
         ({"price": None}, ["--target", "price"], "missing in every row"),
         ({"price": 1}, ["--target", "price"], "single value"),
         ({"town": "Ulm"}, ["--target", "town"], "single value Ulm"),
@@ -283,7 +288,7 @@ def test_when_every_strength_diverges(column):
 def test_an_unexpected_error_is_one_sentence_and_a_log(monkeypatch):
     monkeypatch.setattr(sh, "fit", FakeFit(RuntimeError("a surprise")), raising=False)
     done = run("fit", write(), "--target", "price")
-    assert done.exit_code == 70 and "unexpected RuntimeError: a surprise. The traceback is in" in done.stderr
+    assert done.exit_code == 70 and "Unexpected RuntimeError: a surprise. The traceback is in" in done.stderr
     assert "Traceback (most recent call last)" not in done.output
     log = Path(done.stderr.rsplit("The traceback is in ", 1)[1].strip().rstrip("."))
     assert "Traceback (most recent call last)" in log.read_text()

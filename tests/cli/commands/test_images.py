@@ -116,6 +116,47 @@ def test_classes_that_only_the_held_out_folder_has():
         prepare_images(Path("images"))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--folds", 5], "--folds must be left out with images/val, which is held out once, in place of folds."),
+        (["--repeats", 2], "Received: --repeats 2. Leave --repeats out, or move the images of images/val to"),
+        (["--budget", 2], "DATA/val must have at least 75 rows with --budget, whose choice rests on their losses."),
+    ],
+)
+def test_options_that_do_not_go_with_a_held_out_folder(options, message):
+    for part in ("train", "val"):
+        draw_folder(f"images/{part}", 4)
+    done = run("fit", "images", "--dry-run", *options)
+    assert done.exit_code == 2 and message in done.stderr, done.output
+
+
+def test_a_held_out_folder_is_one_fold_in_words_too():
+    draw_folder("images/train", 4)
+    Path("images/train").rename("images/val")
+    draw_folder("images/train", 4)
+    for file in Path("images/val").rglob("*.png"):
+        Path("images/train", *file.parts[2:]).write_bytes(file.read_bytes())
+    done = run("fit", "images", "--dry-run", "--epochs", 1)
+    assert done.exit_code == 0 and "L2 penalty, 1 fold, seed 0" in done.stdout, done.output
+    assert "DATA/val repeats rows of DATA/train: its losses" in done.stdout and "cv=" not in done.stdout
+
+
+def test_a_held_out_folder_without_images():
+    draw_folder("images/train", 4)
+    Path("images/val").mkdir()
+    with pytest.raises(BadInput, match="images/val must hold images that are held out.* Received: none that can be"):
+        prepare_images(Path("images"))
+
+
+def test_more_folds_than_images():
+    draw_folder("images", 4)
+    done = run("fit", "images", "--folds", 9, "--dry-run")
+    assert done.exit_code == 2 and "Received: --folds 9 for 8 rows. Give a smaller --folds." in done.stderr
+    done = run("fit", "images", "--budget", 2, "--folds", 5, "--dry-run")
+    assert done.exit_code == 2 and "--budget and --folds must not be given together" in done.stderr
+
+
 def test_a_folder_of_tables_is_no_folder_of_images():
     for i in range(3):
         file = Path(f"tables/year=202{i}/t.csv")

@@ -84,7 +84,7 @@ BUDGETS: dict[str, tuple[list[str], str]] = {
     "linear": (["--model", "linear"], "--budget and --model linear must not be given together: a linear model trains"),
     "time": (["--time", "x"], "--budget and --time must not be given together: the search holds out rows at random"),
     "fold": (["--fold", "x"], "--budget and --fold must not be given together"),
-    "folds": (["--folds", "4"], "--budget and --folds must not be given together: the search has one split"),
+    "folds": (["--folds", "5"], "--budget and --folds must not be given together: the search has one split"),
     "repeats": (["--repeats", "2"], "--budget and --repeats must not be given together"),
     "learning curve": (
         ["--learning-curve"],

@@ -79,7 +79,7 @@ def test_a_saved_model_trains_and_predicts():
     ("model", "options", "message"),
     [
         ("tree", [], "must be mlp, linear, FILE.py:function or MODEL.keras. Received: 'tree'."),
-        ("nets.py", [], "must be mlp, linear, FILE.py:function or MODEL.keras. Received: 'nets.py'."),
+        ("nets.py", [], "Received: 'nets.py'. Name a function of the file, as in nets.py:function."),
         ("no.py:network", [], "no.py does not exist"),
         ("no.keras", [], "no.keras does not exist"),
         ("bad.keras", [], "--model must be a file that Keras can load. Received: bad.keras,"),

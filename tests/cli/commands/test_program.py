@@ -71,7 +71,7 @@ def test_a_demo_in_which_every_member_diverges_keeps_its_path(tmp_path, monkeypa
 
     monkeypatch.setattr(_demo, "_train", train)
     done = CliRunner().invoke(main, ["demo"])
-    assert done.exit_code == 3 and "at every strength a model diverged" in done.stderr
+    assert done.exit_code == 3 and "At every strength a model diverged" in done.stderr
     folder = tmp_path / "shrinkage-demo"
     assert (folder / "path.json").is_file() and not (folder / "model.keras").exists()
 

@@ -69,7 +69,11 @@ def test_equal_times_are_said(fake_fit):
 
 BAD: dict[str, tuple[list[object], dict[str, Any], str]] = {
     "no such column": (["--group", "whom"], {"who": WHO}, "--group must be a column of DATA. Received: whom."),
-    "the target": (["--time", "price"], {}, "--time must be a column other than the target. Received: price,"),
+    "the target": (
+        ["--time", "price"],
+        {},
+        "--time must be a column other than the target. Received: price, the target. Name another column.",
+    ),
     "dropped too": (
         ["--group", "town", "--drop", "town"],
         {},
@@ -86,6 +90,12 @@ BAD: dict[str, tuple[list[object], dict[str, Any], str]] = {
         "--repeats must be 1 with --time size, which is one split",
     ),
     "repeated numbers": (["--fold", "part", "--repeats", 2], {"part": PART}, "--repeats must be 1 with --fold part"),
+    "folds beside numbers": (
+        ["--fold", "part", "--folds", 5],
+        {"part": PART},
+        "--folds must be left out with --fold part, whose numbers are the folds.",
+    ),
+    "no name": (["--group", ""], {}, "--group must be a column of DATA. Received: ''. DATA has the columns size,"),
     "few groups": (["--group", "town"], {}, "Received: 5 for 2 groups of --group town. Give fewer --folds"),
     "missing groups": (["--group", "size"], {}, "missing cells. Received: size, which is missing in 6 of 60 rows"),
     "halves": (["--fold", "part"], {"part": PART / 2}, "--fold must be a column of whole numbers"),
