@@ -88,6 +88,27 @@ PYTHON = Vocabulary(
         "tensorboard": "`tensorboard`",
         "cluster": "`cluster`",
         "model": "`model`",
+        "loss": "`loss`",
+        "metrics": "`metrics`",
+        "x": "`x`",
+        "proximal": "Proximal()",
+        "coupled": "how=shrinkage.Coupled()",
+        "decoupled_l2": "say penalty=shrinkage.L2(), how=shrinkage.Decoupled()",
+        "give_penalty": "give the penalty to shrinkage.fit",
+        "on_its_weights": ", with `on` for its weights alone",
+        "give_function": (
+            "Give a function that builds, compiles and returns the model: shrinkage.fit(lambda: make_model(), ...)."
+        ),
+        "or_give_function": (
+            ", or give a function that builds the same model at each call, with all random numbers from a fixed seed: "
+            "shrinkage.fit(lambda: make_model(), ...)"
+        ),
+        "train_one_strength": (
+            "To train a single strength with it, penalise the model in place:\n"
+            "    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
+            "    model.fit(x, y, epochs=20)"
+        ),
+        "standardize_target": "`standardize_target`",
         "run": "`run`",
         "no_cluster": "None",
         "or_scale_inputs": ", or scale the inputs",

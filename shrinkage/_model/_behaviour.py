@@ -257,8 +257,7 @@ def _check_copy(template: Template, source_call: Call, copy_call: Call, precisio
     fix = (
         "draw the value from a fixed seed inside the function"
         if template.is_function
-        else "return the value from `get_config`, or give a function that builds the same model at each call, with all "
-        "random numbers from a fixed seed: shrinkage.fit(lambda: make_model(), ...)"
+        else "return the value from `get_config`$or_give_function"
     )
     raise ValueError(
         Note(

@@ -20,6 +20,7 @@ from shrinkage._host._errors import is_of_numpy
 from shrinkage._host._origin import is_from_keras
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensors import get_logits, get_mask, set_logits
+from shrinkage._messages._note import Note
 
 _PER_ROW = (
     "MeanSquaredError", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError",
@@ -42,17 +43,20 @@ def resolve_loss(loss: keras.losses.Loss) -> keras.losses.Loss:
     instance = _unwrap(loss)
     if type(instance).__call__ is not keras.losses.Loss.__call__:
         raise ValueError(
-            f"`loss` must be of a class that does not override `__call__`. Received: {type(instance).__name__}. "
-            f"Override `call` instead."
+            Note(
+                f"$loss must be of a class that does not override `__call__`. Received: {type(instance).__name__}. "
+                f"Override `call` instead."
+            )
         )
     if getattr(instance, "ignore_class", None) is not None:
-        raise ValueError(
-            f"`loss` must count every row. Received: ignore_class={instance.ignore_class}. Drop the rows of that class."
-        )
+        received = f"Received: ignore_class={instance.ignore_class}"
+        raise ValueError(Note(f"$loss must count every row. {received}. Drop the rows of that class."))
     if instance.reduction not in ("sum_over_batch_size", "mean"):
         raise ValueError(
-            f"`loss` must average over rows (reduction='sum_over_batch_size'): lambda is the strength on the mean "
-            f"loss. Received: reduction={instance.reduction!r}."
+            Note(
+                f"$loss must average over rows (reduction='sum_over_batch_size'): lambda is the strength on the mean "
+                f"loss. Received: reduction={instance.reduction!r}."
+            )
         )
     return instance
 
@@ -189,9 +193,11 @@ def check_compilable(loss: keras.losses.Loss, y: np.ndarray, predictions: np.nda
     except Exception as error:  # of any class: from custom code
         if is_of_numpy(error):
             raise ValueError(
-                f"`loss` ({get_loss_name(loss)}) must be written with keras.ops, as "
-                "keras.ops.mean(keras.ops.square(y_true - "
-                f"y_pred)): training compiles and differentiates it. Received: a loss that uses NumPy or .numpy()."
+                Note(
+                    f"$loss ({get_loss_name(loss)}) must be written with keras.ops, as "
+                    "keras.ops.mean(keras.ops.square(y_true - y_pred)): training compiles and differentiates it. "
+                    "Received: a loss that uses NumPy or .numpy()."
+                )
             ) from error
 
 

@@ -11,7 +11,7 @@ from keras import ops, tree
 from shrinkage._data._data import WeightedTargets
 from shrinkage._host._compiled import CompileLoss, get_loss, list_flat_losses
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._messages._note import quote
+from shrinkage._messages._note import Note, quote
 from shrinkage._model._losses import (
     check_compilable,
     compute_batch_losses,
@@ -135,15 +135,17 @@ def make_objective(
         raise
     except Exception as error:  # of any class: Keras does not check the arguments
         raise ValueError(
-            f"`loss` and `loss_weights` must fit the outputs of the model. Received: loss={quote(loss)}, "
-            f"loss_weights={quote(loss_weights)}. Change them in model.compile. Keras says: {error}"
+            Note(
+                f"$loss and `loss_weights` must fit the outputs of the model. Received: loss={quote(loss)}, "
+                f"loss_weights={quote(loss_weights)}. Change them in model.compile. Keras says: {error}"
+            )
         ) from error
     places = tree.pack_sequence_as(predictions, list(range(len(outputs))))
     terms = []
     for path, compiled_loss, weight in list_flat_losses(compiled):
         place = _follow(places, path)
         if tree.is_nested(place) or any(term.place == place for term in terms):
-            raise ValueError(f"`loss` must have one loss per output. Received: {loss!r}.")
+            raise ValueError(Note(f"$loss must have one loss per output. Received: {loss!r}."))
         if leaves[place] is None:
             raise ValueError(f"{labels[place]} must be given, because the output has a loss. Received: None.")
         output_loss = resolve_loss(compiled_loss)
@@ -152,17 +154,24 @@ def make_objective(
             check_compilable(output_loss, leaves[place], outputs[place])
         terms.append(OutputLoss(place, output_loss, 1.0 if weight is None else float(weight), by_rows))
     if not terms:
-        raise ValueError(f"`loss` must have a loss for at least one output. Received: {loss!r}.")
+        raise ValueError(Note(f"$loss must have a loss for at least one output. Received: {loss!r}."))
     return Objective(tuple(terms))
 
 
 def get_compiled_loss_name(loss: Any) -> str:
     """Return the snake-case name of the argument `loss` of `compile`; "loss" if the outputs have different losses."""
-    names = set()
-    for leaf in tree.flatten(loss):
-        if leaf is not None:
-            names.add(get_loss_name(resolve_loss(get_loss(leaf, *[np.zeros((1, 2))] * 2))))
+    names = {get_loss_name(each) for each in list_compiled_losses(loss)}
     return names.pop() if len(names) == 1 else "loss"
+
+
+def list_compiled_losses(loss: Any) -> list[keras.losses.Loss]:
+    """Return the losses in the argument `loss` of `compile`, as `resolve_loss` does.
+
+    Raises:
+        ValueError: If Keras does not know a loss, or one is not supported.
+    """
+    rows = np.zeros((1, 2))
+    return [resolve_loss(get_loss(leaf, rows, rows)) for leaf in tree.flatten(loss) if leaf is not None]
 
 
 def takes_logits(loss: Any) -> bool:
@@ -191,10 +200,13 @@ def _mixes(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> b
         raise
     except Exception as error:
         raise ValueError(
-            f"`loss` ({get_loss_name(loss)}) must accept the targets and the output. Received: targets of shape "
-            f"{y.shape} for an output of shape {predictions.shape}, where it failed on the first rows ({error}). "
-            f"Change the loss, or the shape of the targets."
+            Note(
+                f"$loss ({get_loss_name(loss)}) must accept the targets and the output. Received: targets of shape "
+                f"{y.shape} for an output of shape {predictions.shape}, where it failed on the first rows ({error}). "
+                f"Change the loss, or the shape of the targets."
+            )
         ) from error
     if tuple(value.shape) != ():
-        raise ValueError(f"`loss` ({get_loss_name(loss)}) must return a scalar. Received: shape {tuple(value.shape)}.")
+        received = f"Received: shape {tuple(value.shape)}."
+        raise ValueError(Note(f"$loss ({get_loss_name(loss)}) must return a scalar. {received}"))
     return True

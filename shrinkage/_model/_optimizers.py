@@ -32,9 +32,7 @@ def check_cohort_optimizer(optimizer: Any, is_proximal: bool) -> None:
         raise ValueError(
             Note(
                 f"$model must be compiled with one of {', '.join(names)}, whose steps are known to be right for each "
-                f"member. Received: optimizer {name}. To train one strength with {name}, penalise the model in place:\n"
-                f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
-                f"    model.fit(x, y, epochs=20)"
+                f"member. Received: optimizer {name}. $train_one_strength"
             )
         )
     rate = get_rate(optimizer)
@@ -50,8 +48,7 @@ def check_cohort_optimizer(optimizer: Any, is_proximal: bool) -> None:
                 Note(
                     f"$model must be compiled without weight decay, which would act beside the penalty. Received: "
                     f"{name} with {option}={getattr(optimizer, option)}. Compile the model with keras.optimizers."
-                    f"{_suggest_without_decay(name)}. For a path of weight decays say penalty=shrinkage.L2(), "
-                    f"how=shrinkage.Decoupled()."
+                    f"{_suggest_without_decay(name)}. For a path of weight decays $decoupled_l2."
                 )
             )
     if is_proximal:

@@ -283,8 +283,7 @@ class Template:
             raise ValueError(
                 Note(
                     f"$model must be of a class that can be cloned. Received: {type(self._source).__name__} ({error}). "
-                    f"Give a function that builds, compiles and returns the model: "
-                    f"shrinkage.fit(lambda: make_model(), ...)."
+                    f"$give_function"
                 )
             ) from error
 
@@ -318,10 +317,8 @@ def _check_model(model: keras.Model) -> None:
         raise ValueError(
             Note(
                 f"{name} must not override `{overridden[0]}`, which is not called when members are trained together: "
-                f"members minimise the compiled `loss`. Received: class {type(model).__name__}, which overrides it. To "
-                f"train a single strength with it, penalise the model in place:\n"
-                f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
-                f"    model.fit(x, y, epochs=20)"
+                f"members minimise the compiled `loss`. Received: class {type(model).__name__}, which overrides it. "
+                f"$train_one_strength"
             )
         )
     if not model.compiled or model.loss is None or model.optimizer is None:

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from shrinkage._host._optimizers import get_slot
+from shrinkage._messages._note import Note
 
 
 def compute_step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
@@ -38,14 +39,17 @@ def check_proximal(optimizer: Any) -> None:
     name = type(optimizer).__name__
     if name not in _METRICS:
         raise ValueError(
-            f"Proximal() needs an optimizer with a known metric, one of {', '.join(_METRICS)}. Received: {name}. "
-            f"Use one of them, or how=shrinkage.Coupled() (which gives no exact zeros)."
+            Note(
+                f"$proximal needs an optimizer with a known metric, one of {', '.join(_METRICS)}. Received: {name}. "
+                f"Use one of them, or $coupled (which gives no exact zeros)."
+            )
         )
     if optimizer.use_ema:
         raise ValueError(
-            f"Proximal() needs an optimizer without use_ema, as an average over steps has no exact zeros. Received: "
-            f"use_ema=True. Compile the model with keras.optimizers.{name}(...) without it, or use "
-            f"how=shrinkage.Coupled()."
+            Note(
+                f"$proximal needs an optimizer without use_ema, as an average over steps has no exact zeros. Received: "
+                f"use_ema=True. Compile the model with keras.optimizers.{name}(...) without it, or use $coupled."
+            )
         )
 
 

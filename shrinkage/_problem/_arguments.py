@@ -8,7 +8,7 @@ import numpy as np
 
 from shrinkage._host._layers import list_sublayers
 from shrinkage._messages._hints_of_fit import describe_missing_argument
-from shrinkage._messages._note import quote
+from shrinkage._messages._note import Note, quote
 from shrinkage._model._attached import get_attachments
 from shrinkage._model._optimizers import check_cohort_optimizer
 from shrinkage._model._template import Template
@@ -134,17 +134,20 @@ def _check_detached(model: Any) -> None:
         return
     if get_attachments(model):
         raise ValueError(
-            f"`model` must have no penalty attached. Received: {model.name} with {get_attachments(model)[0]!r}. Call "
-            f"shrinkage.detach(model), and give the penalty to shrinkage.fit."
+            Note(
+                f"$model must have no penalty attached. Received: {model.name} with {get_attachments(model)[0]!r}. "
+                f"Call shrinkage.detach(model), and $give_penalty."
+            )
         )
     for part in list_sublayers(model):
         acting = [each for each in get_attachments(part) if each.weights] if isinstance(part, keras.Model) else []
         if acting:
             raise ValueError(
-                f"`model` must hold no model with a penalty attached, as shrinkage.fit would train without the "
-                f"penalty. Received: {model.name}, which holds the model {part.name!r} with {acting[0]!r}. Call "
-                f"shrinkage.detach on that inner model, and give the penalty to shrinkage.fit, with `on` for its "
-                f"weights alone."
+                Note(
+                    f"$model must hold no model with a penalty attached, as it would be trained without the penalty. "
+                    f"Received: {model.name}, which holds the model {part.name!r} with {acting[0]!r}. Call "
+                    f"shrinkage.detach on that inner model, and $give_penalty$on_its_weights."
+                )
             )
 
 

@@ -177,9 +177,9 @@ def _describe_no_standard_error(objective: Objective, behaviour: Behaviour) -> s
     cause = "loss mixes the rows of a batch" if not objective.by_rows else "model mixes the rows of a batch"
     if objective.by_rows and behaviour.depends_on_position:
         cause = "model draws random numbers when it predicts"
-    return (
+    return Note(
         f"The {cause}, so that there is no loss per held-out row: a single split then has no standard error, and "
-        f"lam_1se is lam_min. Give cv=5 for one."
+        f"lam_1se is lam_min. Give ${{cv_}}5 for one."
     )
 
 
@@ -201,8 +201,10 @@ def _list_behaviour_notes(behaviour: Behaviour, batch_size: int) -> list[str]:
         )
     elif behaviour.mixes_rows:
         notes.append(
-            f"The model mixes the rows of a batch: the prediction for a row depends on the other rows. Held-out rows "
-            f"are scored in batches of {batch_size}, without training rows, as model.evaluate(batch_size={batch_size}) "
-            f"does; another batch_size gives other losses."
+            Note(
+                f"The model mixes the rows of a batch: the prediction for a row depends on the other rows. Held-out "
+                f"rows are scored in batches of {batch_size}, without training rows, as "
+                f"model.evaluate(batch_size={batch_size}) does; another $batch_size gives other losses."
+            )
         )
     return notes

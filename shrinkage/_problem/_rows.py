@@ -24,6 +24,7 @@ from shrinkage._host._errors import describe_keras_error
 from shrinkage._host._graphs import get_graph
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensors import get_mask
+from shrinkage._messages._note import Note
 from shrinkage._model._losses import get_loss_name, is_listed, takes_labels
 from shrinkage._model._objective import Objective
 from shrinkage._model._table_normalization import TableNormalization
@@ -164,7 +165,10 @@ def _compute_outputs(network: keras.Model, x: Any) -> Any:
         raise
     except Exception as error:  # of any class: a subclassed model runs code of the user
         raise ValueError(
-            f"`model` must accept the rows of `x`. Received: an error at the first rows: {describe_keras_error(error)}"
+            Note(
+                "$model must accept the rows of $x. Received: an error at the first rows: "
+                f"{describe_keras_error(error)}"
+            )
         ) from error
     return tree.map_structure(_to_array, outputs)
 
@@ -185,7 +189,9 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent_names: Seque
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: a metric may be a function of the user
-        raise ValueError(f"`metrics` must fit the model's outputs. Received: an error of Keras: {error}") from error
+        raise ValueError(
+            Note(f"$metrics must fit the model's outputs. Received: an error of Keras: {error}")
+        ) from error
     missing_names = [
         name for name, own in zip(absent_names, list_flat_metrics(metrics), strict=True) if name and any(own)
     ]
@@ -196,9 +202,11 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent_names: Seque
 def _to_array(output: Any) -> np.ndarray:
     if get_mask(output) is not None:
         raise ValueError(
-            "`model` must give outputs without a mask. Received: a mask on its output (an Embedding with mask_zero, "
-            "and a prediction for each time step), which is not supported yet. Build it without mask_zero, or let it "
-            "give one prediction a row."
+            Note(
+                "$model must give outputs without a mask. Received: a mask on its output (an Embedding with mask_zero, "
+                "and a prediction for each time step), which is not supported yet. Build it without mask_zero, or let "
+                "it give one prediction a row."
+            )
         )
     array = keras.ops.convert_to_numpy(output)
     return array if array.dtype.kind == "f" else array.astype(np.float32)  # NumPy has no bfloat16
@@ -270,17 +278,21 @@ def _check_domain(output: np.ndarray, loss: keras.losses.Loss) -> None:
     name = get_loss_name(loss)
     if is_listed(loss) and name == "poisson" and output.min() < 0:
         raise ValueError(
-            f"`model` must give rates, which are not negative, for {name}: it is NaN below 0. Received: outputs "
-            f"from {output.min():.3g} to {output.max():.3g}. Give its last layer activation='exponential' "
-            f"or 'softplus'."
+            Note(
+                f"$model must give rates, which are not negative, for {name}: it is NaN below 0. Received: outputs "
+                f"from {output.min():.3g} to {output.max():.3g}. Give its last layer activation='exponential' "
+                f"or 'softplus'."
+            )
         )
     is_divergence = name == "kl_divergence"
     if not is_listed(loss) or not ("crossentropy" in name or is_divergence) or loss.get_config().get("from_logits"):
         return
     if output.min() < -1e-6 or output.max() > 1 + 1e-6:
         activation = "sigmoid" if "binary" in name or output.shape[-1:] == (1,) else "softmax"
+        logits = "" if is_divergence else f", or compile with keras.losses.{type(loss).__name__}(from_logits=True)"
         raise ValueError(
-            f"`model` must give probabilities for {name}. Received: outputs from {output.min():.3g} to "
-            f"{output.max():.3g}. Give its last layer activation='{activation}'"
-            + ("." if is_divergence else f", or compile with keras.losses.{type(loss).__name__}(from_logits=True).")
+            Note(
+                f"$model must give probabilities for {name}. Received: outputs from {output.min():.3g} to "
+                f"{output.max():.3g}. Give its last layer activation='{activation}'{logits}."
+            )
         )

@@ -308,16 +308,17 @@ def check_standardize(data: Data, objective: Objective) -> None:
     if is_single_squared_error(data, objective):
         return
     axis = "axis=0" if target.shape[1:] != (1,) else ""
-    numbers = (
-        ""
-        if objective.find_classification_output() is not None
-        else f" Divide y yourself: y = (y - y.mean({axis})) / y.std({axis})."
-    )
+    fix = f" Divide y yourself: y = (y - y.mean({axis})) / y.std({axis})."
+    if objective.find_classification_output() is not None:
+        fix = ""
+    elif len(objective.terms) == 1 and objective.terms[0].weight != 1:
+        fix = " Leave loss_weights out."
+    shapes = ", ".join(str(y.shape) for y in (target, *others))
     raise ValueError(
-        "`standardize_target` needs loss='mean_squared_error' and one output. "
-        f"Received: {_describe_losses(objective)}, targets of shape "
-        f"{', '.join(str(y.shape) for y in (target, *others))}."
-        f"{numbers}"
+        Note(
+            "$standardize_target needs loss='mean_squared_error' and one output. Received: "
+            f"{_describe_losses(objective)}, targets of shape {shapes}.{fix}"
+        )
     )
 
 
@@ -354,4 +355,6 @@ def is_single_squared_error(data: Data, objective: Objective) -> bool:
 
 
 def _describe_losses(objective: Objective) -> str:
-    return "several losses" if objective.single_loss is None else get_loss_name(objective.single_loss)
+    (term, *others) = objective.terms
+    weight = "" if term.weight == 1 else f" with a weight of {term.weight:g}"
+    return "several losses" if others else f"{get_loss_name(term.loss)}{weight}"

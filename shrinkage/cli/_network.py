@@ -77,7 +77,7 @@ def make_network(columns: Columns, inputs: Sequence[np.ndarray], settings: Setti
     """
     if is_user_model(settings.model):
         n_outputs = max(1, len(columns.labels) * (columns.task == "multi-class"))
-        return make_user_model(settings.model, inputs[0].shape[1], n_outputs)
+        return make_user_model(settings.model, inputs[0].shape[1], n_outputs, columns.task)
 
     rate = settings.learning_rate or MINI_BATCHES["learning_rate"]  # of the saved model, if this one is computed
     steps = settings.epochs if settings.batch_size is None else None  # a step is an epoch

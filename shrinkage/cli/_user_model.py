@@ -13,6 +13,8 @@ from ._errors import BadInput, get_error_text
 if TYPE_CHECKING:
     import keras
 
+    from ._columns import Task
+
 _BUILT_IN_MODELS = ("mlp", "linear")
 
 
@@ -43,16 +45,18 @@ def check_model_option(name: str) -> None:
         )
 
 
-def make_user_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
+def make_user_model(name: str, n_inputs: int, n_outputs: int, task: "Task") -> "keras.Model":
     """Return the user's compiled model.
 
     Args:
         name: FILE.py:function or MODEL.keras, checked.
         n_inputs: The number of encoded input columns.
         n_outputs: The number of outputs of the task.
+        task: The task, which decides the form of the targets.
 
     Raises:
-        BadInput: If the file or function gives no compiled model with one input and one output of the given shapes.
+        BadInput: If the file or function gives no compiled model with one input and one output of the given shapes, and
+            a loss for the targets.
     """
     import keras
 
@@ -65,8 +69,38 @@ def make_user_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
             "model.compile(optimizer, loss) first."
         )
     _check_shapes(name, model, n_inputs, n_outputs)
+    _check_loss(name, model, task)
     _check_no_regularizers(name, model)
     return model
+
+
+_LOSSES: dict["Task", str] = {
+    "regression": "mean_squared_error for a target of numbers, which are standardised",
+    "binary": "a loss such as binary_crossentropy for a target of two classes, 0 and 1",
+    "multi-class": "sparse_categorical_crossentropy for a target of class numbers",
+}
+
+
+def _check_loss(name: str, model: "keras.Model", task: "Task") -> None:
+    """Refuse a loss that does not take the targets, in the form that they have for the task."""
+    from shrinkage._model._losses import get_loss_name, is_listed, takes_labels
+    from shrinkage._model._objective import list_compiled_losses
+
+    try:
+        (loss, *_) = list_compiled_losses(model.loss)
+    except (TypeError, ValueError):  # `fit` says what is wrong
+        return
+    loss_name = get_loss_name(loss)
+    fits = {
+        "regression": loss_name == "mean_squared_error",
+        "binary": not (is_listed(loss) and "categorical" in loss_name),
+        "multi-class": not is_listed(loss) or takes_labels(loss),
+    }
+    if not fits[task]:
+        raise BadInput(
+            f"--model must be compiled with {_LOSSES[task]}. Received: {name}, compiled with {loss_name}. Change the "
+            "loss in model.compile."
+        )
 
 
 def _check_no_regularizers(name: str, model: "keras.Model") -> None:
@@ -155,14 +189,24 @@ def count_parameters(build: Any) -> int:
 
 
 def _check_shapes(name: str, model: "keras.Model", n_inputs: int, n_outputs: int) -> None:
-    ends = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    if any(tensors is None or len(tensors) != 1 for tensors in ends):
-        raise BadInput(
-            "--model must give a built Sequential or functional model with one input and one output. Received: "
-            f"{name}, which gives another. Begin it with keras.Input(({n_inputs},))."
+    import keras
+
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if inputs is None or outputs is None:
+        way = (
+            "Begin it with" if isinstance(model, keras.Sequential) else "Make it by keras.Model(inputs, outputs), from"
         )
-    for end, tensors, size in (("input", ends[0], n_inputs), ("output", ends[1], n_outputs)):
-        shape, needed = tuple(tensors[0].shape), (None, size)  # pyright: ignore[reportOptionalSubscript]
+        raise BadInput(
+            f"--model must give a built Sequential or functional model. Received: {name}, which gives a "
+            f"{type(model).__name__} without inputs. {way} keras.Input(({n_inputs},))."
+        )
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise BadInput(
+            f"--model must have one input and one output. Received: {name}, with inputs: {len(inputs)}, outputs: "
+            f"{len(outputs)}. Leave the others out."
+        )
+    for end, tensors, size in (("input", inputs, n_inputs), ("output", outputs, n_outputs)):
+        shape, needed = tuple(tensors[0].shape), (None, size)
         if shape != needed:
             raise BadInput(
                 f"--model must have an {end} of the shape {needed} for the encoded table. Received: {name}, whose "
