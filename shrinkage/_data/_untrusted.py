@@ -29,10 +29,16 @@ def read_json(file: Path) -> Any:
         content = stream.read(_MOST_JSON + 1)
     if len(content) > _MOST_JSON:
         raise ValueError(f"{file.name} has more than {_MOST_JSON:,} bytes")
+    if not content.strip():
+        raise ValueError(f"{file.name} is empty")
     try:
         return json.loads(content.decode("utf-8"))
     except RecursionError as error:
         raise ValueError(f"{file.name} has lists within lists, too many to be read") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file.name} is not text in UTF-8") from error
+    except ValueError as error:
+        raise ValueError(f"{file.name} is not JSON: {error}") from error
 
 
 def read_arrays(file: Path) -> dict[str, np.ndarray]:

@@ -123,6 +123,11 @@ PYTHON = Vocabulary(
             "`run` must be the folder of the same fit, or an absent folder. Received: the record of another fit"
         ),
         "same_fit": ("Call with the model, data and arguments of that fit to go on, or choose another folder."),
+        "saved_folder": "`folder`",
+        "saved_path": "an intact folder of `Path.save`",
+        "save_again": "Give another folder, or fit again and save the path with `overwrite=True`.",
+        "record_folder": "`run`",
+        "new_record": "Remove the folder, or choose another.",
         "kept_rows": "`predictions` and `row_loss` are",
         "numbers_of_rows": ", which `held_out_rows` numbers",
         "target_units": (

@@ -16,6 +16,7 @@ from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._host._errors import find_uncreated_class, find_unknown_code, is_lambda_lost, is_lambda_refused
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._messages._file_names import check_file_name, explain_write_errors
+from shrinkage._messages._note import Note, quote
 from shrinkage._messages._note import note_from_record as note_from_record
 from shrinkage._messages._note import note_to_record as note_to_record
 from shrinkage._path._curve import Status
@@ -120,12 +121,17 @@ def read_saved_path(folder: Any, template: Any = None) -> dict[str, Any]:
         raise
     except Exception as error:  # any class: values of the wrong type fail anywhere
         if problem := _describe_custom_code(error):
-            text = f"'{folder}' must be a folder with a model that Keras can read. Received: a model with {problem}"
-            raise ValueError(text) from error
-        raise ValueError(
-            f"'{folder}' must be a folder with an intact path. Received: a damaged path ({error}). Restore the folder, "
-            f"or fit again."
-        ) from error
+            text = "$saved_folder must be a folder with a model that Keras can read. Received: "
+            raise ValueError(Note(f"{text}'{folder}', with {problem}")) from error
+        raise _make_damage_error(folder, error, "$save_again") from error
+
+
+def _make_damage_error(folder: File, error: Exception, advice: str) -> ValueError:
+    """Return the refusal of a folder that lacks a file, or has one that cannot be read, with the advice."""
+    absent = [name for name in FILES if not (folder / name).is_file()]
+    reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+    problem = f"has no {', no '.join(absent)}" if absent else f"is damaged ({reason})"
+    return ValueError(Note(f"$saved_folder must be $saved_path. Received: '{folder}', which {problem}. {advice}"))
 
 
 def _warn_unless_readable(template: Any, file: File) -> None:
@@ -217,19 +223,20 @@ def _make_record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[st
 def _read_record(folder: File) -> dict[str, Any]:
     try:
         record = read_json(folder / _JSON)
-        if record["format"] != "shrinkage path":
-            raise ValueError(f"its format is {record['format']!r}")
+        if not isinstance(record, dict) or record.get("format") != "shrinkage path":
+            found = record.get("format") if isinstance(record, dict) else record
+            raise ValueError(f"the format in {_JSON} is {quote(found)}")
         schema = int(record["schema"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"'{folder}' must be a folder that `Path.save` wrote. Received: a folder whose {_JSON} cannot be read "
-            f"({error}). Give another folder."
-        ) from error
+        is_path = all((folder / name).is_file() for name in (_ARRAYS, _TEMPLATE))
+        raise _make_damage_error(folder, error, "$save_again" if is_path else "Give another folder.") from error
     if schema != SCHEMA:
         raise ValueError(
-            f"'{folder}' must be a folder with a path in schema {SCHEMA}, which this version ({__version__}) reads. "
-            f"Received: a path in schema {schema}, written by shrinkage {record.get('shrinkage')}. Use the version "
-            f"that wrote it, or fit again."
+            Note(
+                f"$saved_folder must be a folder with a path in schema {SCHEMA}, which this version ({__version__}) "
+                f"reads. Received: '{folder}', with a path in schema {schema}, written by shrinkage "
+                f"{record.get('shrinkage')}. Use the version that wrote it, or fit again."
+            )
         )
     return record
 

@@ -169,7 +169,8 @@ class Columns:
             return _from_document(read_json(file))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
-                f"RUN must hold a columns.json of this version. Received: {file} ({get_error_text(error)}). Fit again."
+                f"RUN must hold an intact columns.json of this version. Received: {file} ({get_error_text(error)}). "
+                "Fit again with --overwrite."
             ) from error
 
 

@@ -13,6 +13,7 @@ from shrinkage._host._private import UnsupportedVersion
 
 from ._console import Console, common_options, import_keras
 from ._errors import EXIT_CODES, BadInput
+from ._folder import is_run
 from ._types import Integer
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def _check_file(file: File) -> None:
         )
     if not file.is_file():
         reason = "is not a regular file" if file.exists() else "does not exist"
-        raise BadInput(f"MODELS must be .keras files that exist. Received: {file}, which {reason}. Correct the name.")
+        advice = _advise_new_file(file) if file.name == "model.keras" and is_run(file.parent) else "Correct the name."
+        raise BadInput(f"MODELS must be .keras files that exist. Received: {file}, which {reason}. {advice}")
     if file.suffix != ".keras":
         raise BadInput(
             f"MODELS must be .keras files. Received: {file}. Load the model, and save it with "
@@ -82,15 +84,22 @@ def _check_file(file: File) -> None:
     if not zipfile.is_zipfile(file):
         raise BadInput(
             f"MODELS must be .keras files, which are zip archives. Received: {file}, which is damaged or was not saved "
-            "by Keras. Save the model again with model.save('model.keras')."
+            f"by Keras. {_advise_new_file(file)}"
         )
     try:
         check_model_file(file)
     except ValueError as error:
         raise BadInput(
-            f"MODELS must be files that Keras can load. Received: {file}, which cannot be loaded: {error}. Save the "
-            "model again with model.save('model.keras')."
+            f"MODELS must be files that Keras can load. Received: {file}, which cannot be loaded: {error}. "
+            f"{_advise_new_file(file)}"
         ) from error
+
+
+def _advise_new_file(file: File) -> str:
+    """Return how to get a file of a model again that is lost or damaged."""
+    if is_run(file.parent):
+        return "Fit again with --overwrite."
+    return "Save the model again with model.save('model.keras')."
 
 
 def _load(file: File, console: Console) -> "keras.Model":

@@ -233,9 +233,8 @@ def check_encoder_model(model: "keras.Model", columns: Columns) -> None:
     n_outputs = 1 if columns.task != "multi-class" else len(columns.labels)
     fits &= len(columns.labels) == 2 if columns.task == "binary" else True
     if not fits or parts[_NETWORK].output_shape != (None, n_outputs):
-        raise BadInput(
-            "RUN must hold files of one run. Received: a model.keras that does not fit columns.json. Fit again."
-        )
+        found = "a model.keras that does not fit columns.json"
+        raise BadInput(f"RUN must hold files of one run. Received: {found}. Fit again with --overwrite.")
 
 
 def _get_input_sizes(network: Any) -> list[int]:

@@ -49,7 +49,7 @@ def _check_existing(folder: Path, overwrite: bool) -> None:
             f"{option} must be a folder without an unfinished run. Received: {folder}, which has one. Go on with "
             f"`shrinkage resume {shlex.quote(str(folder))}`, add --overwrite to begin anew, or {other_place}."
         )
-    if not _is_run(folder):
+    if not is_run(folder):
         raise BadInput(
             f"{option} must be a folder that does not exist, is empty or holds an earlier run. Received: {folder}, "
             f"which has no {MARK} of a run. {other_place.capitalize()}."
@@ -69,13 +69,20 @@ def _describe_output() -> tuple[str, str]:
     return "the place for the results", "run the command in another folder"
 
 
-def _is_run(folder: Path) -> bool:
-    return _read_record(folder).get("format") == "shrinkage path"
+def is_run(folder: Path) -> bool:
+    """Return whether a folder has a result, be it damaged: without its mark, the other files of a path show it."""
+    others = (folder / name for name in ("arrays.npz", "template.keras"))
+    return _read_record(folder).get("format") == "shrinkage path" or all(file.is_file() for file in others)
+
+
+def advise_new_fit(folder: Path) -> str:
+    """Return the advice for a folder with a damaged run, or without a run."""
+    return "Fit again with --overwrite, or give another folder." if is_run(folder) else "Give another folder."
 
 
 def chose_nothing(folder: Path) -> bool:
     """Whether `folder` has a run in which every strength diverged."""
-    return _is_run(folder) and _read_record(folder).get("lam_min", 0) is None
+    return is_run(folder) and _read_record(folder).get("lam_min", 0) is None
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

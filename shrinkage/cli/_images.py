@@ -62,12 +62,13 @@ class Images:
         """Read a file that `fit` wrote; raise `BadInput` for other files."""
         try:
             document = read_json(file)
-            images = Images(tuple(document["labels"]), *(document[name] for name in ("height", "width", "channels")))
+            images = Images(tuple(document["labels"]), document["height"], document["width"], document["channels"])
             check_fields(images)
             return images
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
-                f"RUN must hold an {RECORD} of this version. Received: {file} ({get_error_text(error)}). Fit again."
+                f"RUN must hold an intact {RECORD} of this version. Received: {file} ({get_error_text(error)}). "
+                "Fit again with --overwrite."
             ) from error
 
 
@@ -391,6 +392,5 @@ def find_image_files(data: Sequence[Path]) -> list[Path]:
 def check_image_model(model: "keras.Model", images: Images) -> None:
     """Refuse a model that does not belong to the record, for example files of two runs in a folder."""
     if model.input_shape != (None, *images.shape) or model.output_shape != (None, len(images.labels)):
-        raise BadInput(
-            f"RUN must hold files of one run. Received: a model.keras that does not fit {RECORD}. Fit again."
-        )
+        found = f"a model.keras that does not fit {RECORD}"
+        raise BadInput(f"RUN must hold files of one run. Received: {found}. Fit again with --overwrite.")

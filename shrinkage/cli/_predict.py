@@ -1,6 +1,5 @@
 """`shrinkage predict`: a finished run's model on a new table."""
 
-import shlex
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,8 @@ from shrinkage._host._private import UnsupportedVersion
 
 from ._console import Console, common_options, format_item_count, import_keras, separator_option
 from ._errors import EXIT_CODES, BadInput, get_error_text
-from ._folder import chose_nothing
-from ._recorded import is_unfinished
+from ._folder import advise_new_fit, chose_nothing
+from ._run import check_is_finished, run_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,7 @@ SUFFIXES = (".csv", ".parquet")
 
 
 @click.command(short_help="Predict a table with a finished run.", epilog=EXIT_CODES)
-@click.argument("run", type=click.Path(path_type=File))
+@run_argument
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=File))
 @click.option(
     "-o", "--output", type=click.Path(path_type=File), required=True, help="The file to write: .csv or .parquet."
@@ -138,17 +137,13 @@ def _check_run(run: File, record: str = "columns.json") -> None:
     if absent == ["model.keras"] and chose_nothing(run):
         raise BadInput(
             f"RUN must hold a model. Received: {run}, which has no model.keras, as at every strength a model diverged "
-            f"in its training. Fit again with a lower --learning-rate."
-        )
-    if absent and is_unfinished(run):
-        raise BadInput(
-            f"RUN must be a finished run. Received: {run}, which is not finished. Go on with "
-            f"`shrinkage resume {shlex.quote(str(run))}`."
+            f"in its training. Fit again with --overwrite and a lower --learning-rate."
         )
     if absent:
+        check_is_finished(run)
         raise BadInput(
-            f"RUN must be a folder that `shrinkage fit` wrote. Received: {run}, which has no "
-            f"{' and no '.join(absent)}. Give the folder of a finished run."
+            f"RUN must be an intact folder of `shrinkage fit`. Received: {run}, which has no "
+            f"{' and no '.join(absent)}. {advise_new_fit(run)}"
         )
 
 
@@ -170,11 +165,12 @@ def _load(file: File) -> "keras.Model":
     except Exception as error:  # any class: Keras trusts a configuration to have the right types
         raise BadInput(
             f"RUN must hold a model that Keras can load. Received: {file}, which cannot be loaded "
-            f"({get_error_text(error)}). Fit again."
+            f"({get_error_text(error)}). Fit again with --overwrite."
         ) from error
     if not isinstance(model, keras.Model):
         raise BadInput(
-            f"RUN must hold a keras.Model. Received: {file}, which holds a {type(model).__name__}. Fit again."
+            f"RUN must hold a keras.Model. Received: {file}, which holds a {type(model).__name__}. Fit again with "
+            "--overwrite."
         )
     return model
 

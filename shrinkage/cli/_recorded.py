@@ -43,6 +43,19 @@ def is_unfinished(folder: Path) -> bool:
     return (folder / COMMAND).exists() and ((folder / RECORD).exists() or not (folder / MARK).exists())
 
 
+def advise_resume(run: Path) -> str:
+    """Return what to do with a run that is not finished, of the shell or of Python."""
+    if not (run / COMMAND).exists():
+        if (run / RECORD).exists():
+            return f"Fit again into another folder, as {COMMAND} is lost."
+        return f"Call shrinkage.fit(..., run={str(run)!r}) again in Python, with the same arguments."
+    try:
+        _read(run)
+    except BadInput:
+        return f"Begin anew with `shrinkage fit` and --overwrite, as {COMMAND} is damaged."
+    return f"Go on with `shrinkage resume {shlex.quote(str(run))}`."
+
+
 def get_resumed_folder() -> Path | None:
     """Return the folder if the current command goes on with a run, or None."""
     return click.get_current_context().meta.get(_RESUMED_FOLDER)
@@ -154,16 +167,15 @@ def _write(folder: Path, arguments: Sequence[str]) -> None:
 def _read(run: Path) -> dict[str, Any]:
     from shrinkage._data._untrusted import read_json  # imported here because it imports NumPy
 
-    file = run / COMMAND
     try:
-        document = read_json(file)
+        document = read_json(run / COMMAND)
         is_known = document["schema"] == _SCHEMA and isinstance(document["folder"], str)
-        arguments = document["arguments"]
-        if not is_known or not all(isinstance(argument, str) for argument in arguments):
-            raise ValueError("its schema is of another version")
+        if not is_known or not all(isinstance(argument, str) for argument in document["arguments"]):
+            raise ValueError(f"{COMMAND} is of another version")
     except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error if isinstance(error, (OSError, ValueError)) else f"{COMMAND} has other entries"
         raise BadInput(
-            f"RUN must hold a {COMMAND} that can be read. Received: {file}, which cannot be read ({error}). Begin anew "
+            f"RUN must hold a {COMMAND} that can be read. Received: {run}, which is damaged ({reason}). Begin anew "
             "with `shrinkage fit` and --overwrite."
         ) from error
     return document

@@ -6,15 +6,14 @@ from pathlib import Path as File
 
 import click
 
-from ._console import Console, common_options, import_keras
+from ._console import Console, common_options
 from ._errors import EXIT_CODES, BadInput
-from ._folder import MARK, PAGE, create_file
-from ._run import get_run_terms, read_command
-from ._types import Folder
+from ._folder import PAGE, create_file
+from ._run import get_run_terms, load_run, read_command, run_argument
 
 
 @click.command(short_help="Write the page of a run, and open it.", epilog=EXIT_CODES)
-@click.argument("run", type=Folder(exists=True, file_okay=False, path_type=File))
+@run_argument
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @common_options
 def report(run: File, opens: bool, console: Console) -> None:
@@ -23,17 +22,9 @@ def report(run: File, opens: bool, console: Console) -> None:
     RUN is a folder of `shrinkage fit`, which writes the page too, or of Path.save. The page is one file: verdict,
     curves, predictions, weights, and how the run was trained. It requests nothing from a network.
     """
-    if not (run / MARK).exists():
-        raise BadInput(f"RUN must be a finished run. Received: {run}, which has no {MARK}. Give another folder.")
-    import_keras()
-    from shrinkage._path._path import Path
-
+    path = load_run(run)
     from ._results import write_run_page
 
-    try:
-        path = Path.load(run)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
     try:
         with create_file(run / PAGE) as fresh:
             write_run_page(path, fresh, get_run_terms(run), read_command(run))

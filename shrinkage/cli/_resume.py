@@ -6,26 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shrinkage._messages._note import format_duration
+from shrinkage._messages._note import Vocabulary, format_duration
 
 from ._cluster import cluster_option
-from ._console import Console, common_options, format_item_count, import_keras
+from ._console import Console, common_options, format_item_count
 from ._errors import EXIT_CODES, BadInput
 from ._fit import fit
 from ._folder import MARK
 from ._progress import progress_options
-from ._recorded import COMMAND, RECORD, is_unfinished, resume_command
-from ._run import get_run_terms
-from ._types import Folder
+from ._recorded import COMMAND, advise_resume, is_unfinished, resume_command
+from ._run import get_run_terms, load_run, read_run_status, run_argument
 
 if TYPE_CHECKING:
+    import shrinkage as sh
     from shrinkage._search._record._status import RunStatus
-
-_RUN = click.argument("run", type=Folder(exists=True, file_okay=False, path_type=File))
 
 
 @click.command(short_help="Go on with a run after a kill, a crash or Ctrl-C.", epilog=EXIT_CODES)
-@_RUN
+@run_argument
 @cluster_option
 @progress_options
 @common_options
@@ -37,29 +35,25 @@ def resume(run: File, console: Console) -> None:
     """
     if is_unfinished(run):
         return resume_command(run, fit, console)
-    if (run / MARK).exists():
-        console.note(f"{run} is finished.")
-        return _show_finished(run, console)
-    if _read_status(run) is not None:
+    if not (run / MARK).exists() and read_run_status(run) is not None:
         raise BadInput(
-            f"RUN must be a run of `shrinkage fit`. Received: {run}, a run of shrinkage.fit in Python. Call "
-            f"shrinkage.fit(..., run={str(run)!r}) again with the same arguments."
+            f"RUN must be a run of `shrinkage fit`, which keeps its command. Received: {run}, which has no {COMMAND}. "
+            f"{advise_resume(run)}"
         )
-    raise BadInput(
-        f"RUN must be the folder of a run. Received: {run}, which has neither {COMMAND} nor {MARK}. Give another "
-        "folder."
-    )
+    path, terms = load_run(run), get_run_terms(run)
+    console.note(f"{run} is finished.")
+    _show_path(path, terms, run, console)
 
 
 @click.command(short_help="Print a run, finished or not.", epilog=EXIT_CODES)
-@_RUN
+@run_argument
 @common_options
 def show(run: File, console: Console) -> None:
     """Print the run in the folder RUN: its result, or the losses so far.
 
     RUN is a folder of `shrinkage fit`, of `run=` of shrinkage.fit, or of Path.save. A run in training is not disturbed.
     """
-    status = _read_status(run)
+    status = read_run_status(run)
     if status is not None and not status.is_finished:
         console.say(f"{format_run_status(status)}\n{_describe_end(status, run)}")
         return console.print_result(_make_document(status))
@@ -68,18 +62,10 @@ def show(run: File, console: Console) -> None:
             f"RUN must hold a record of the training. Received: {run}, a run without a record. Train it from the "
             f"beginning with `shrinkage resume {shlex.quote(str(run))}`."
         )
-    if not (run / MARK).exists():
-        raise BadInput(
-            f"RUN must be the folder of a run. Received: {run}, which has neither a record nor {MARK}. Give another "
-            "folder."
-        )
-    _show_finished(run, console)
+    _show_path(load_run(run), get_run_terms(run), run, console)
 
 
-def _show_finished(run: File, console: Console) -> None:
-    import_keras()
-    from shrinkage._path._path import Path
-
+def _show_path(path: "sh.Path", terms: Vocabulary, run: File, console: Console) -> None:
     from ._columns import Columns
     from ._results import (
         compute_root_mean_squares,
@@ -88,11 +74,6 @@ def _show_finished(run: File, console: Console) -> None:
         make_path_document,
     )
 
-    try:
-        path = Path.load(run)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
-    terms = get_run_terms(run)
     document = make_path_document(path, "min", terms)
     console.say(describe_path_in_shell(path, terms))
     if (run / "columns.json").is_file():
@@ -103,22 +84,9 @@ def _show_finished(run: File, console: Console) -> None:
     console.print_result(document)
 
 
-def _read_status(run: File) -> "RunStatus | None":
-    from shrinkage._search._record._status import read_status
-
-    for folder in (run / RECORD, run):
-        try:
-            status = read_status(folder)
-        except ValueError as error:
-            raise BadInput(str(error)) from error
-        if status is not None:
-            return status
-    return None
-
-
 def say_progress(folder: File) -> None:
     """Print the losses of an unfinished run so far, on standard error, and the command to go on."""
-    status = _read_status(folder)
+    status = read_run_status(folder)
     if status is not None:
         click.echo(format_run_status(status), err=True)
 
@@ -152,10 +120,8 @@ def _describe_end(status: "RunStatus", run: File) -> str:
         return f"Trained, but the result cannot be stored: {status.storage_error}{damage}"
     if status.is_running:
         return f"A process trains it; saved {format_duration(status.age)} ago.{damage}"
-    advice = "Call shrinkage.fit again to go on."
-    if is_unfinished(run):
-        advice = f"`shrinkage resume {shlex.quote(str(run))}` goes on."
-    return f"Not finished, and no process trains it; saved {format_duration(status.age)} ago. {advice}{damage}"
+    ago = format_duration(status.age)
+    return f"Not finished, and no process trains it; saved {ago} ago. {advise_resume(run)}{damage}"
 
 
 def _make_document(status: "RunStatus") -> dict[str, Any]:

@@ -61,6 +61,11 @@ SHELL_TERMS = Vocabulary(
             "run began"
         ),
         "same_fit": "Bring them back to go on, or begin anew with shrinkage fit and --overwrite.",
+        "saved_folder": "RUN",
+        "saved_path": "the intact folder of a finished run",
+        "save_again": "Fit again with --overwrite, or give another folder.",
+        "record_folder": "RUN",
+        "new_record": "Begin anew with `shrinkage fit` and --overwrite.",
         "target_units": "model.keras and `shrinkage predict` give the target in its own units",
         "constant_target": (
             "--target must vary within every fold's training rows. Received: a column with a single value in the "

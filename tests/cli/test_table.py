@@ -348,7 +348,7 @@ def test_columns_survive_json(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 99}'])
 def test_a_columns_file_of_another_kind(tmp_path, text):
-    with pytest.raises(BadInput, match="must hold a columns.json of this version"):
+    with pytest.raises(BadInput, match="must hold an intact columns.json of this version"):
         Columns.load(write(tmp_path, text, "columns.json"))
 
 

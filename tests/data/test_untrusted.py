@@ -133,8 +133,9 @@ JSON = {
     "too deep": (b"[" * 100_000, "lists within lists|Expecting value"),
     "too deep, closed": (b"[" * 100_000 + b"]" * 100_000, "lists within lists"),
     "a number of many digits": (b"9" * 100_000, "limit"),
-    "not UTF-8": (b"\xff{}", "decode"),
-    "cut off": (b'{"a": ', "Expecting value"),
+    "empty": (b" \n", "^path.json is empty$"),
+    "not UTF-8": (b"\xff{}", "^path.json is not text in UTF-8$"),
+    "cut off": (b'{"a": ', "^path.json is not JSON: Expecting value"),
 }
 
 

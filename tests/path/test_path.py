@@ -297,15 +297,18 @@ def damaged(folder, how):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("foreign", "must be a folder that `Path.save` wrote. Received: .*path.json cannot be read .*something else"),
-        ("no json", "must be a folder that `Path.save` wrote"),
-        ("torn json", "must be a folder that `Path.save` wrote"),
-        ("a list", "must be a folder that `Path.save` wrote"),
-        ("newer", "in schema 2, which this version .* reads. Received: a path in schema 99"),
-        ("torn arrays", "Received: a damaged path .*Restore the folder, or fit again"),
-        ("pickled arrays", "Received: a damaged path .*allow_pickle"),
-        ("other arrays", "Received: a damaged path .*cv_loss"),
-        ("no template", "Received: a damaged path .*template.keras"),
+        (
+            "foreign",
+            "which is damaged \\(the format in path.json is 'something else'\\). Give another folder, or fit again",
+        ),
+        ("no json", "^`folder` must be an intact folder of `Path.save`. Received: '.*', which has no path.json. Give"),
+        ("torn json", "which is damaged \\(path.json is not JSON: Expecting value"),
+        ("a list", "which is damaged \\(the format in path.json is \\[1, 2\\]\\)"),
+        ("newer", "in schema 2, which this version .* reads. Received: .* with a path in schema 99"),
+        ("torn arrays", "which is damaged \\(arrays.npz .* fit again and save the path with `overwrite=True`"),
+        ("pickled arrays", "which is damaged .*allow_pickle"),
+        ("other arrays", "which is damaged .*cv_loss"),
+        ("no template", "which has no template.keras. Give another folder, or fit again"),
     ],
 )
 def test_a_folder_that_is_not_a_saved_path(tmp_path, stub_template, how, message):
@@ -347,6 +350,6 @@ def test_a_mixture_of_two_saved_paths_does_not_look_whole(tmp_path, stub_templat
     with pytest.raises(OSError, match="No space left"):
         make_path(seed=4).save(tmp_path / "run", overwrite=True)
     with pytest.raises(
-        ValueError, match="must be a folder that `Path.save` wrote. Received: .*path.json cannot be read"
+        ValueError, match="must be an intact folder of `Path.save`. Received: .*, which has no path.json"
     ):
         Path.load(tmp_path / "run")

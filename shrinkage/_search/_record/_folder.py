@@ -167,16 +167,29 @@ def read_records(path: Path) -> Reading:
         first = reading.records[0]
         if first.get("schema") != SCHEMA:
             raise ValueError(
-                f"'{path}' must be a folder with a run in schema {SCHEMA}, which this version of shrinkage reads. "
-                f"Received: a run in schema {first.get('schema')}, written by another version. Use the version that "
-                f"wrote it, or choose another folder."
+                Note(
+                    f"$record_folder must be a folder with a run in schema {SCHEMA}, which this version of shrinkage "
+                    f"reads. Received: '{path}', with a run in schema {first.get('schema')}, written by another "
+                    f"version. Use the version that wrote it, or choose another folder."
+                )
             )
     elif reading.damage:
         raise ValueError(
-            f"'{path}' must be a folder with a record of a run that can go on. Received: a record that is damaged at "
-            f"its beginning ({reading.damage}). Remove the folder, or choose another."
+            Note(
+                f"$record_folder must be a folder with a record of a run that can go on. Received: '{path}', with a "
+                f"record that is damaged at its beginning ({reading.damage}). $new_record"
+            )
         )
     return reading
+
+
+def describe_damaged_entry(path: Path, error: Exception) -> Note:
+    """Return the refusal of a record in which an entry lacks a value, or has a value of another type."""
+    reason = f"there is no {error}" if isinstance(error, KeyError) else error
+    return Note(
+        f"$record_folder must be a folder with an intact record of a run. Received: '{path}', with an entry that "
+        f"cannot be read ({reason}). $new_record"
+    )
 
 
 def _check_existing(path: Path) -> None:

@@ -6,6 +6,8 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shrinkage._messages._note import Note
+
 _MAX_BYTES = 2**28
 """Maximum size of a journal that is read. A record has about a kilobyte."""
 
@@ -32,13 +34,17 @@ def read_journal(file: Path) -> Reading:
         return Reading([], 0, "")
     if not file.is_file():
         kind = "a folder" if file.is_dir() else "a pipe or a device"
-        raise ValueError(f"'{file}' must be a file, the journal of a run. Received: {kind}. Choose another folder.")
+        raise ValueError(
+            Note(f"$record_folder must have a file as its journal. Received: '{file}', {kind}. $new_record")
+        )
     with file.open("rb") as opened:
         content = opened.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise ValueError(
-            f"'{file}' must be the journal of a run, of at most {_MAX_BYTES // 2**20} MiB. Received: a larger file. "
-            f"Choose another folder."
+            Note(
+                f"$record_folder must have a journal of at most {_MAX_BYTES // 2**20} MiB. Received: '{file}', a "
+                f"larger file. $new_record"
+            )
         )
     records, n_bytes = list[dict[str, Any]](), 0
     *lines, _torn = content.split(b"\n")  # a kill tears the last line, which is then no record

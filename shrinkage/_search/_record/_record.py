@@ -20,7 +20,7 @@ from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._environment import get_environment
 from shrinkage._search._record._arrays import count_tree_bytes
 from shrinkage._search._record._description import describe_run, fill_description, list_differences, remove_new_entries
-from shrinkage._search._record._folder import SCHEMA, RunFolder
+from shrinkage._search._record._folder import SCHEMA, RunFolder, describe_damaged_entry
 from shrinkage._search._record._interrupts import Interrupts
 
 _SHARE = 0.02
@@ -58,10 +58,7 @@ class Record:
                 self._take(entry)
         except (KeyError, TypeError, AttributeError) as error:  # the checksum does not protect from a file made by hand
             self._folder.release()
-            raise ValueError(
-                f"'{path}' must be a folder with an intact record of a run. Received: a damaged record, of which an "
-                f"entry cannot be read ({error}). Remove the folder, or choose another."
-            ) from error
+            raise ValueError(describe_damaged_entry(path, error)) from error
         if self._folder.damage:
             self._say(f"The record in '{path}' was damaged ({self._folder.damage}): what followed is trained again.")
         self._n_parts = 0

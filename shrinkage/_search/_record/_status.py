@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shrinkage._search._record._folder import JOURNAL, is_in_use, read_records
+from shrinkage._search._record._folder import JOURNAL, describe_damaged_entry, is_in_use, read_records
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,7 @@ def read_status(path: Path) -> RunStatus | None:
     try:
         return _make_status(reading.records, reading.damage, path) if reading.records else None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"'{path}' must be a folder with an intact record of a run. Received: a damaged record, of which an entry "
-            f"cannot be read ({error}). Remove the folder, or choose another."
-        ) from error
+        raise ValueError(describe_damaged_entry(path, error)) from error
 
 
 def _make_status(records: list[dict[str, Any]], damage: str, path: Path) -> RunStatus:

@@ -282,7 +282,9 @@ def test_when_every_strength_diverges(column):
     assert not (folder / "model.keras").exists() and sh.Path.load(folder).failed.all()
     done = run("predict", folder, data, "-o", "predictions.csv")
     assert done.exit_code == 2 and "has no model.keras, as at every strength a model diverged" in done.stderr
-    assert "Fit again with a lower --learning-rate" in done.stderr and not Path("predictions.csv").exists()
+    assert (
+        "Fit again with --overwrite and a lower --learning-rate" in done.stderr and not Path("predictions.csv").exists()
+    )
 
 
 def test_an_unexpected_error_is_one_sentence_and_a_log(monkeypatch):

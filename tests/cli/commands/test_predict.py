@@ -96,7 +96,7 @@ def test_predict_needs_a_run():
     done = run("predict", "nowhere", write(), "-o", "out.csv")
     assert (
         done.exit_code == 2
-        and "must be a folder that `shrinkage fit` wrote. Received: nowhere, which has no model.keras" in done.stderr
+        and "RUN must be the folder of a run. Received: nowhere, which does not exist." in done.stderr
     )
 
 

@@ -64,4 +64,47 @@ def test_a_folder_without_a_run_has_no_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     done = run("report", "empty")
-    assert done.exit_code == 2 and "RUN must be a finished run" in done.stderr
+    assert done.exit_code == 2 and "RUN must be the folder of a run. Received: empty, which has no" in done.stderr
+
+
+READERS = {
+    "path": (("show",), ("resume",), ("report",)),
+    "model": (("predict", "houses.csv", "-o", "new.csv"),),
+    "columns": (("show",), ("resume",), ("report",), ("predict", "houses.csv", "-o", "new.csv")),
+}
+"""The commands that read the files of a run."""
+
+
+@pytest.mark.parametrize(
+    ("readers", "file", "content", "message"),
+    [
+        ("path", "path.json", None, "Received: 'out', which has no path.json."),
+        ("path", "path.json", b"", "Received: 'out', which is damaged (path.json is empty)."),
+        ("path", "path.json", b"{}", "Received: 'out', which is damaged (the format in path.json is None)."),
+        ("path", "arrays.npz", None, "Received: 'out', which has no arrays.npz."),
+        ("path", "arrays.npz", b"PK", "Received: 'out', which is damaged (arrays.npz is not an archive"),
+        ("path", "template.keras", None, "Received: 'out', which has no template.keras."),
+        ("model", "model.keras", None, "Received: out, which has no model.keras."),
+        ("model", "model.keras", b"", "Received: out/model.keras, which cannot be loaded"),
+        ("model", "columns.json", None, "Received: out, which has no columns.json."),
+        ("columns", "columns.json", b"", "Received: out/columns.json (columns.json is empty)."),
+        ("columns", "columns.json", b"\xff", "Received: out/columns.json (columns.json is not text in UTF-8)."),
+    ],
+)
+def test_a_damaged_run_is_refused_with_the_file_and_fit_replaces_it(a_run, readers, file, content, message):
+    (a_run / file).unlink()
+    if content is not None:
+        (a_run / file).write_bytes(content)
+    for command, *arguments in READERS[readers]:
+        refused = run(command, a_run, *arguments)
+        text = refused.stderr.replace("\n", " ")
+        assert refused.exit_code == 2 and text.startswith("Error: RUN must "), refused.stderr
+        assert message in text and "Fit again with --overwrite" in text and "Path" not in text
+    again = run("fit", "houses.csv", "--target", "kind", "-o", "out", "--epochs", 3, "--overwrite")
+    assert again.exit_code == 0 and (a_run / file).exists(), again.stderr
+
+
+@pytest.mark.parametrize("command", [("show",), ("resume",), ("report",), ("predict", "houses.csv", "-o", "new.csv")])
+def test_a_file_of_a_run_is_not_its_folder(a_run, command):
+    refused = run(command[0], a_run / "model.keras", *command[1:])
+    assert refused.exit_code == 2 and "Received: out/model.keras, which is a file. Give out." in refused.stderr

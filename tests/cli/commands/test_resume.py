@@ -161,9 +161,27 @@ def test_a_run_that_lost_its_journal_is_trained_anew(unfinished):
     same_numbers("run", "other")
 
 
-def test_an_unfinished_run_predicts_nothing(unfinished):
-    refused = run("predict", "run", "houses.csv", "-o", "predicted.csv")
+@pytest.mark.parametrize("command", [("predict", "run", "houses.csv", "-o", "predicted.csv"), ("report", "run")])
+def test_an_unfinished_run_predicts_nothing_and_has_no_page(unfinished, command):
+    """The advice is to resume it, or to begin anew where its command is lost."""
+    refused = run(*command)
     assert refused.exit_code == 2 and "is not finished. Go on with `shrinkage resume run`" in refused.stderr
+    assert "Go on with `shrinkage resume run`" in run("show", "run").stdout
+    Path("run/command.json").write_text("{}")
+    for place in (run(*command).stderr, run("show", "run").stdout, run("resume", "run").stderr):
+        assert "Begin anew with `shrinkage fit` and --overwrite" in place.replace("\n", " ") and "resume" not in place
+    Path("run/command.json").unlink()
+    for place in (run(*command).stderr, run("show", "run").stdout, run("resume", "run").stderr):
+        assert "Fit again into another folder, as command.json is lost." in place
+
+
+def test_a_record_that_is_damaged_at_its_beginning(unfinished):
+    Path("run/record/journal.jsonl").write_text("not a record\n")
+    for command in ("show", "report", "resume"):
+        text = run(command, "run").stderr.replace("\n", " ")
+        assert "Error: RUN must be a folder with a record of a run that can go on." in text
+        assert "Begin anew with `shrinkage fit` and --overwrite." in text
+    assert run(*FIT, "--overwrite").exit_code == 0
 
 
 def test_other_data_is_not_trained_on(unfinished):
@@ -198,7 +216,7 @@ def _linear():
     ("content", "message"),
     [
         (None, "RUN must be the folder of a run"),
-        ("{", "cannot be read"),
+        ("{", "which is damaged (command.json is not JSON: "),
         ('{"schema": 2, "folder": "/", "arguments": []}', "another version"),
         ('{"schema": 1, "folder": "/", "arguments": [1]}', "another version"),
         ('{"schema": 1, "folder": "/no/such/folder", "arguments": []}', "began in /no/such/folder (No such file"),
@@ -206,7 +224,7 @@ def _linear():
             '{"schema": 1, "folder": "/", "arguments": ["--nonsense"]}',
             "--nonsense must be an option of `shrinkage fit`",
         ),
-        ("[" * 100_000, "cannot be read"),
+        ("[" * 100_000, "which is damaged (command.json "),
     ],
     ids=["absent", "half", "schema", "types", "folder", "option", "deep"],
 )

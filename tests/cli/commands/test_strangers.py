@@ -113,7 +113,8 @@ def test_code_in_a_model_is_not_run(trained, case, reader):
 def test_neither_is_it_by_load(trained, case):
     change(trained / "template.keras", "config.json", MODELS[case])
     with pytest.raises(
-        ValueError, match="^'run' must be a folder with (an intact path|a model that Keras can read). Received: "
+        ValueError,
+        match="^`folder` must be (an intact folder of `Path.save`|a folder with a model that Keras can read)\. ",
     ):
         sh.Path.load(trained)
     assert not BAIT.exists()

@@ -192,7 +192,7 @@ def test_an_entry_made_by_hand_is_an_error_that_says_so(entry, tmp_path):
     without_xla(run=tmp_path)
     Journal(tmp_path / JOURNAL, read_journal(tmp_path / JOURNAL)).append(entry)
     for read in (lambda: without_xla(run=tmp_path), lambda: read_status(tmp_path)):
-        with pytest.raises(ValueError, match="Received: a damaged record, of which an entry cannot be read"):
+        with pytest.raises(ValueError, match="with an entry that cannot be read"):
             read()
 
 
