@@ -114,7 +114,7 @@ def test_neither_is_it_by_load(trained, case):
     change(trained / "template.keras", "config.json", MODELS[case])
     with pytest.raises(
         ValueError,
-        match="^`folder` must be (an intact folder of `Path.save`|a folder with a model that Keras can read)\. ",
+        match="^`folder` must be (an intact folder of `Path.save`|a folder with a model that Keras can read). ",
     ):
         sh.Path.load(trained)
     assert not BAIT.exists()
