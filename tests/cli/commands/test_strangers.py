@@ -168,7 +168,7 @@ def test_a_changed_path_is_loaded_or_refused(trained, seed):
     try:
         assert sh.Path.load(trained).lams.ndim == 1
     except ValueError as error:
-        assert re.search("Received: a (damaged path|folder whose|path in schema|model with) ", str(error))
+        assert re.search(r"Received: 'run', (which is damaged|which has no|with) ", str(error))
 
 
 def test_records_of_two_runs_are_refused(trained):
