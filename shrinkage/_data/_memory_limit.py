@@ -39,6 +39,18 @@ def parse_bytes(text: Any) -> float | None:
     return float(found["number"]) * (1024 if found["binary"] else 1000) ** power
 
 
+def format_bytes(size: float) -> str:
+    """Return a number of bytes in words, in a unit in which it is not 0.
+
+    >>> format_bytes(1000), format_bytes(4096), format_bytes(1.5 * 2**20), format_bytes(3 * 2**30)
+    ('1,000 bytes', '4.0 KiB', '1.5 MiB', '3,072 MiB')
+    """
+    if size < 2**10:
+        return f"{size:,.0f} bytes"
+    number, unit = (size / 2**10, "KiB") if size < 2**20 else (size / 2**20, "MiB")
+    return f"{number:,.{int(number < 10)}f} {unit}"
+
+
 def get_free_memory() -> int:
     """Return the free memory in bytes, within the limit of the container."""
     free = psutil.virtual_memory().available

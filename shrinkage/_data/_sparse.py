@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from shrinkage._data._memory_limit import format_bytes
+
 
 @dataclass(frozen=True, eq=False)
 class SparseRows:
@@ -96,7 +98,7 @@ def to_dense(name: str, values: Any, dtype: str, limit: int) -> Any:
         if size > limit:
             raise ValueError(
                 f"`{name}` must fit into memory as a dense array. Received: a {type(values).__name__} of shape "
-                f"{tuple(values.shape)}, dense {size / 2**20:,.1f} MiB in {dtype}, of {limit / 2**20:,.1f} MiB "
+                f"{tuple(values.shape)}, dense {format_bytes(size)} in {dtype}, of {format_bytes(limit)} "
                 f"allowed. Give a larger max_memory, or take fewer columns, for example by "
                 f"sklearn.decomposition.TruncatedSVD."
             )

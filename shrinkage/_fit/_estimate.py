@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from shrinkage._data._memory_limit import format_bytes
 from shrinkage._messages._hints import give_hints
 from shrinkage._messages._hints_of_fit import HINTS, describe_missing_argument
 from shrinkage._messages._note import PYTHON, Vocabulary, format_duration
@@ -33,7 +34,7 @@ class Estimate:
     models: int
     """Number of models: each strength in each fold, and on all rows."""
     parameters: int
-    """Number of weights of a model."""
+    """Number of trained weights of a model, without other state, such as the statistics of a normalization."""
     epochs: int
     """Maximum number of epochs; 1 if the models are computed exactly."""
     patience: int | None
@@ -63,7 +64,7 @@ class Estimate:
         Args:
             terms: The terms of Python or of the shell.
         """
-        exact, memory = self.steps == 0, f"memory: about {self.memory / 2**20:,.0f} MiB"
+        exact, memory = self.steps == 0, f"memory: about {format_bytes(self.memory)}"
         notes = [terms.say(note) for note in self.notes]
         if self.search:
             return "\n".join([self.search, memory, *notes])
@@ -159,7 +160,7 @@ def estimate(request: Request) -> Estimate:
         is_automatic=problem.grid.lam_max is not None,
         folds=n_folds,
         models=n_lams[0] * n_folds + n_lams[1] + learned,
-        parameters=problem.training.template.network.count_params(),
+        parameters=problem.selection.n_weights,
         epochs=problem.epochs,
         patience=problem.patience,
         steps=sum(map(_count_steps, timed)),

@@ -15,7 +15,7 @@ from shrinkage._cohort._initial import Moments
 from shrinkage._cohort._stream import StreamCohort, compute_stored_moments
 from shrinkage._cohort._tensorflow import count_threads
 from shrinkage._data._data import ALL_ROWS, size_batches
-from shrinkage._data._memory_limit import read_memory_limit
+from shrinkage._data._memory_limit import format_bytes, read_memory_limit
 from shrinkage._messages._note import Note
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._memory import measure
@@ -77,12 +77,12 @@ class Runner:
         self.plan = self._make_plan(self._way)
         if self._predicted_bytes > self._memory.limit:
             text = (
-                f"One strength at a time is expected to take {self._predicted_bytes / 2**20:,.0f} MiB of memory, more "
-                f"than the {self._memory.limit / 2**20:,.1f} MiB of $max_memory: "
+                f"One strength at a time is expected to take {format_bytes(self._predicted_bytes)} of memory, more "
+                f"than the {format_bytes(self._memory.limit)} of $max_memory: "
             )
             fixed = self._memory.compute_fixed_bytes(self.plan.xla)
             advice = (
-                f"compiled steps and rows alone take {fixed / 2**20:,.0f} MiB, so give more."
+                f"compiled steps and rows alone take {format_bytes(fixed)}, so give more."
                 if fixed > self._memory.limit
                 else "give a smaller $batch_size, or fewer $folds."
             )
@@ -169,10 +169,10 @@ class Runner:
     @property
     def description(self) -> str:
         """The plan as a sentence for the user."""
-        plan, memory, limit = self.plan, self._predicted_bytes / 2**20, self._memory.limit / 2**20
+        plan, memory, limit = self.plan, format_bytes(self._predicted_bytes), format_bytes(self._memory.limit)
         return (
             f"Plan: {self._reason}; {plan.chunk} strengths at a time; {plan.evaluated_rows} rows evaluated together; "
-            f"{memory:.0f} MiB of memory expected, {limit:.0f} allowed."
+            f"{memory} of memory expected, {limit} allowed."
         )
 
     @property

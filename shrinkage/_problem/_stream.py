@@ -15,6 +15,7 @@ from shrinkage._cv._given import is_splitter
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._data._data import Data, WeightedTargets, join_values, scale_weights, take
 from shrinkage._data._dataset import DatasetRows
+from shrinkage._data._memory_limit import format_bytes
 from shrinkage._data._sparse import SparseRows
 from shrinkage._data._spool import Spool, Writer
 from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, StoredRows, make_placement
@@ -197,13 +198,13 @@ def _check_classes(inputs: SplitInputs, objective: Objective) -> None:
 
 
 def _describe_stored_rows(stored_rows: StoredRows, n_held_out: int) -> Note:
-    size, n_sample = stored_rows.spool.n_rows * stored_rows.spool.dtype.itemsize / 2**20, len(stored_rows.sample_rows)
+    size, n_sample = stored_rows.spool.n_rows * stored_rows.spool.dtype.itemsize, len(stored_rows.sample_rows)
     sample = (
         f" Losses and metrics are over all held-out rows. $kept_rows of a random sample of {n_sample:,} of the "
         f"{n_held_out:,} held-out rows$numbers_of_rows."
     )
     return Note(
-        f"The {stored_rows.spool.n_rows:,} rows ({size:,.0f} MiB) were written to disk, and are read in "
+        f"The {stored_rows.spool.n_rows:,} rows ({format_bytes(size)}) were written to disk, and are read in "
         f"{stored_rows.n_blocks} "
         f"blocks.{sample if n_sample < n_held_out else ''}"
     )

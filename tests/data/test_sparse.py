@@ -38,7 +38,7 @@ def test_a_sparse_matrix_is_read_as_its_dense_matrix(kind):
 
 
 def test_a_sparse_matrix_that_is_too_large_is_refused_by_its_dense_size():
-    with pytest.raises(ValueError, match=r"`x\[1\]` must fit .* dense 3,814.7 MiB in float32, of 0.0 MiB allowed"):
+    with pytest.raises(ValueError, match=r"`x\[1\]` must fit .* dense 3,815 MiB in float32, of 1,000 bytes allowed"):
         to_dense("x", [COUNTS, scipy.sparse.csr_matrix((10**6, 1000))], "float32", 1000)
 
 

@@ -189,7 +189,7 @@ def test_a_run_that_cannot_keep_to_the_limit_says_so():
     path = fit(max_memory=1e6)
     assert path.plan["chunk"] == 1
     (note,) = (note for note in path.notes if "of max_memory" in note)
-    assert "more than the 1.0 MiB of max_memory: compiled steps and rows alone take" in note and "give more" in note
+    assert "more than the 977 KiB of max_memory: compiled steps and rows alone take" in note and "give more" in note
 
 
 @pytest.mark.parametrize("limit", [0, -1, "4 GB", True, float("nan")])

@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from shrinkage._cohort._tensorflow import count_threads
-from shrinkage._data._memory_limit import read_memory_limit
+from shrinkage._data._memory_limit import format_bytes, read_memory_limit
 from shrinkage._host._layers import list_seed_generators, list_sublayers
 from shrinkage._messages._note import Note
 from shrinkage._plan._any_runner import AnyRunner
@@ -98,7 +98,7 @@ class ExactRunner:
             return []
         text = (
             f"The rows on disk were read again for every {self.plan.chunk} of {strengths} strengths, as memory allowed "
-            f"no more: with {enough / 2**20:,.1f} MiB of $max_memory they are solved together, in less time."
+            f"no more: with {format_bytes(enough)} of $max_memory they are solved together, in less time."
         )
         return [Note(text)]
 
@@ -164,10 +164,10 @@ class ExactRunner:
     @property
     def description(self) -> str:
         """The plan as a sentence for the user."""
-        memory, limit = self._predicted_bytes / 2**20, self._limit / 2**20
+        memory, limit = format_bytes(self._predicted_bytes), format_bytes(self._limit)
         return (
-            f"Plan: exact, by {self._reason}; {self.plan.chunk} strengths at a time; {memory:.0f} MiB of memory "
-            f"expected, {limit:.0f} allowed."
+            f"Plan: exact, by {self._reason}; {self.plan.chunk} strengths at a time; {memory} of memory "
+            f"expected, {limit} allowed."
         )
 
 
