@@ -28,13 +28,14 @@ from shrinkage._messages._hints import give_hints
 from shrinkage._messages._hints_of_fit import describe_missing_argument
 from shrinkage._messages._note import Note
 from shrinkage._path._curve import Status
+from shrinkage._path._files import FILES
 from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Penalty
 from shrinkage._plan._cluster._connection import check_cluster, connect
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
 from shrinkage._problem._source import read_dataset_arguments
-from shrinkage._search._record._folder import check_run
+from shrinkage._search._record._folder import JOURNAL, check_run
 
 _PATH_ARGUMENTS = {each.name for each in fields(Request)}
 """The arguments of `fit` that decide the path. The others are about a record, and what is shown."""
@@ -103,6 +104,7 @@ def compare(
     shared = {"x": x, "y": y, **arguments}
     request = {name: value for name, value in shared.items() if name in _PATH_ARGUMENTS}
     check_contestants(models, contestants, request)
+    _check_run_folder(arguments.get("run"))
     first = Request(**{**request, "model": next(iter(models.values())), "penalty": contestants[0].penalty})
     first = replace(first, how=contestants[0].how)
     rows = read_dataset_arguments(first)
@@ -172,6 +174,16 @@ def _fit_inside(arguments: Mapping[str, Any], path: Path, pairs: Pairs) -> Path:
     """Train a path at the same strengths with other folds; models of all rows are not needed."""
     changes = {"cv": pairs, "groups": None, "repeats": 1, "lams": path.lams, "models": "chosen", "plan": path.plan}
     return fit(**{**arguments, **changes, "learning_curve": False, "run": None, "tensorboard": None})
+
+
+def _check_run_folder(run: Any) -> None:
+    """Refuse the folder of a run of `fit`, of Python or of the shell: each path of a comparison has a folder in it."""
+    folder = None if run is None else check_run(run)
+    if folder is not None and any((folder / name).exists() for name in (*FILES, JOURNAL, "command.json")):
+        raise ValueError(
+            f"`run` must be an absent or empty folder, or the folder of an earlier `compare`. Received: '{folder}', "
+            f"which holds a run of `fit`. Choose another folder."
+        )
 
 
 def _add_run_folder(arguments: dict[str, Any], label: str) -> dict[str, Any]:

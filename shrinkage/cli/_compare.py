@@ -15,7 +15,7 @@ from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._fit import advise_rate, fit, get_result_name
 from ._progress import get_progress_arguments
-from ._recorded import RecordedCommand
+from ._recorded import RecordedCommand, check_unused, remove_record
 from ._settings import Settings
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def compare(
     settings = replace(settings, folds=table_data.split.n_folds)
     check_outside(folder, data)
     if not dry_run:
+        check_unused(folder)
         check_folder(folder, overwrite)
     say_prepared(console, table_data, settings, settings.describe(penalty=f"penalties {', '.join(penalties)}"))
     import_keras()
@@ -253,6 +254,7 @@ def _write(table_data: "TableData", comparison: "sh.Comparison", folder: File) -
         comparison.plot(fresh / "comparison.png")
         if any(compute_weight_data(path) is not None for path in comparison.paths.values()):
             comparison.plot(fresh / "weights.png", kind="weights")
+    remove_record(folder)  # of an unfinished run that --overwrite replaces
 
 
 def _finish(

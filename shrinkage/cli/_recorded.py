@@ -72,7 +72,7 @@ def record_run(folder: Path, max_memory: int | None) -> Iterator[Path]:
     from shrinkage._data._memory_limit import read_memory_limit
 
     context, record = click.get_current_context(), folder / RECORD
-    _check_unused(folder)
+    check_unused(folder)
     if get_resumed_folder() is None:
         remove_record(folder)
     before = _get_journal_size(record)
@@ -98,7 +98,7 @@ def _get_journal_size(record: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _check_unused(folder: Path) -> None:
+def check_unused(folder: Path) -> None:
     """Raise `BadInput` if another process trains in a folder."""
     from shrinkage._search._record._folder import is_in_use
 
@@ -138,7 +138,7 @@ def resume_command(run: Path, fit: click.Command, console: Console) -> None:
     """
     context, document = click.get_current_context(), _read(run)
     context.meta[_RESUMED_FOLDER] = run.absolute()
-    _check_unused(run)
+    check_unused(run)
     console.note(f"going on with the command: shrinkage fit {shlex.join(document['arguments'])}")
     with contextlib.ExitStack() as stack:
         try:

@@ -235,6 +235,17 @@ def test_each_path_has_a_record(tmp_path):
     assert np.array_equal(Path.load(tmp_path / "record" / "L1").cv_loss, first.paths["L1"].cv_loss)
     again = compare(run=tmp_path / "record")
     assert again.paths["L2"].seconds == first.paths["L2"].seconds  # it was read, not trained
+    with pytest.raises(ValueError, match="which has other files"):
+        sh.fit(network(), X, Y, penalty="l2", epochs=1, run=tmp_path / "record")
+
+
+@pytest.mark.parametrize("file", ["path.json", "journal.jsonl", "command.json"])
+def test_the_folder_of_a_fit_is_not_that_of_a_comparison(tmp_path, file):
+    """Finished or not, of Python or of the shell: nothing is written into it."""
+    (tmp_path / file).touch()
+    with pytest.raises(ValueError, match="folder of an earlier `compare`. Received: .*, which holds a run of `fit`"):
+        compare(run=tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == [file]
 
 
 def test_arguments_about_what_is_shown_go_to_each_path(tmp_path):

@@ -102,6 +102,15 @@ def test_the_folder_of_an_earlier_comparison_is_replaced_when_asked(fit):
     assert len(pd.read_csv("houses-comparison/comparison.csv")) == 3
 
 
+def test_an_unfinished_run_in_the_folder_is_replaced_when_asked(fit):
+    """Or it would go on, and replace the comparison."""
+    file, folder = write(), Path("out")
+    (folder / "record").mkdir(parents=True)
+    (folder / "command.json").touch()
+    assert run("compare", file, *SMALL, "--overwrite", "-o", "out").exit_code == 0
+    assert not (folder / "record").exists() and not (folder / "command.json").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
