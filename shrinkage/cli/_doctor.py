@@ -105,6 +105,8 @@ def _advise_new_file(file: File) -> str:
 def _load(file: File, console: Console) -> "keras.Model":
     import keras
 
+    from shrinkage._model import _table_normalization  # noqa: F401  Keras then knows the layer in the template of a run
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of an optimizer whose state does not fit: its options are read, not its state
         try:

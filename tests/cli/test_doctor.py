@@ -135,6 +135,12 @@ def text(name: str) -> str:
     return name
 
 
+def of_a_run(content: str | None) -> str:
+    Path("run").mkdir()
+    Path("run/path.json").write_text('{"format": "shrinkage path"}')
+    return "run/model.keras" if content is None else text("run/model.keras")
+
+
 def unbuilt() -> str:
     with pytest.warns(UserWarning, match="not yet been built"):
         return saved(keras.Sequential([layers.Dense(1)]))
@@ -153,6 +159,8 @@ def unbuilt() -> str:
         (lambda: saved(stack((4,), layers.Lambda(lambda x: 2 * x))), "holds a Lambda layer, whose code is not run"),
         (lambda: saved(stack((4,), OwnLayer())), "has code of yours, the class 'OwnLayer'. Load it in"),
         (unbuilt, "saved before it was built"),
+        (lambda: of_a_run(None), "run/model.keras, which does not exist. Fit again with --overwrite."),
+        (lambda: of_a_run("text"), "which is damaged or was not saved by Keras. Fit again with --overwrite."),
     ],
 )
 def test_files_that_are_refused(file, message):
