@@ -45,6 +45,24 @@ class Classes:
         return ", ".join(items) + more
 
 
+@dataclass(frozen=True)
+class Differences:
+    """Differences between a fit and its record. The shell says where they come from: its user knows no entries."""
+
+    entries: tuple[str, ...]
+    """The differences in words, such as "`seed` is 1, and was 0"."""
+    source: str
+    """A `$word`, whose text in the shell may have places for the numbers of rows."""
+    rows: tuple[int, int]
+    """The number of rows now, and in the record."""
+
+    def render(self, terms: Vocabulary) -> str:
+        """Return the entries; in the shell, their source."""
+        source = Template(self.source).substitute(terms.words).format(*self.rows)
+        return source if terms.is_shell else "; ".join(self.entries)
+
+
+_Value = Argument | Classes | Differences
 _MAX_CLASSES = 15
 
 
@@ -120,8 +138,12 @@ PYTHON = Vocabulary(
         "in_python": "",
         "row_numbers": "Row numbers count from 0",
         "another_fit": (
-            "`run` must be the folder of the same fit, or an absent folder. Received: the record of another fit"
+            "`run` must be the folder of the same fit, or an absent folder. Received: the record of another fit:"
         ),
+        "other_rows": "",
+        "other_columns": "",
+        "other_values": "",
+        "other_packages": "",
         "same_fit": ("Call with the model, data and arguments of that fit to go on, or choose another folder."),
         "saved_folder": "`folder`",
         "saved_path": "an intact folder of `Path.save`",
@@ -149,7 +171,7 @@ class Note(str):
     Args:
         text: The message. `$name` stands for the word `name` of `PYTHON`, or for the value `name` of `values`.
         code: The kind of the note, for code that depends on it, such as "far-inputs". Most notes have none.
-        values: An `Argument` or `Classes` for each `$name` in the text that is not a word of `PYTHON`.
+        values: An `Argument`, `Classes` or `Differences` for each `$name` in the text that is not a word of `PYTHON`.
 
     Example:
         >>> note = Note("Lower $learning_rate: class $classes.", classes=Classes(((0, 2),)))
@@ -161,9 +183,9 @@ class Note(str):
 
     text: str
     code: str
-    values: dict[str, Argument | Classes]
+    values: dict[str, _Value]
 
-    def __new__(cls, text: str, code: str = "", /, **values: Argument | Classes) -> Note:
+    def __new__(cls, text: str, code: str = "", /, **values: _Value) -> Note:
         note = super().__new__(cls, _render(text, values, PYTHON))
         note.text, note.code, note.values = text, code, values
         return note
@@ -192,7 +214,7 @@ def note_from_record(record: Any) -> str:
     """
     if isinstance(record, str):
         return record
-    values: dict[str, Argument | Classes] = {}
+    values: dict[str, _Value] = {}
     for name, value in record["values"].items():
         if "rows" in value:
             values[name] = Classes(tuple((int(number), int(n)) for number, n in value["rows"]))
@@ -201,7 +223,7 @@ def note_from_record(record: Any) -> str:
     return Note(str(record["text"]), str(record.get("code", "")), **values)
 
 
-def _note(text: str, values: dict[str, Argument | Classes], code: str = "") -> Note:
+def _note(text: str, values: dict[str, _Value], code: str = "") -> Note:
     """Restore a note from a pickle."""
     return Note(text, code, **values)
 
@@ -211,7 +233,7 @@ def include_code(notes: Sequence[str], code: str) -> bool:
     return any(isinstance(note, Note) and note.code == code for note in notes)
 
 
-def _render(text: str, values: Mapping[str, Argument | Classes], terms: Vocabulary) -> str:
+def _render(text: str, values: Mapping[str, _Value], terms: Vocabulary) -> str:
     return Template(text).safe_substitute(terms.words, **{name: value.render(terms) for name, value in values.items()})
 
 

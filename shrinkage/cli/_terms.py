@@ -56,10 +56,11 @@ SHELL_TERMS = Vocabulary(
         "numbers_of_rows": "",
         "in_python": " in Python, which counts rows with a target from 0",
         "row_numbers": "Row numbers count the rows with a target from 0",
-        "another_fit": (
-            "RUN must be resumed with the same data and packages. Received: data or packages that changed since the "
-            "run began"
-        ),
+        "another_fit": ("RUN must be resumed with the DATA, --model and packages that it began with. Received:"),
+        "other_rows": "DATA with {:,} rows, and {:,} before",
+        "other_columns": "DATA with other columns or classes, or another --model",
+        "other_values": "DATA with other values",
+        "other_packages": "other packages, DATA or --model",
         "same_fit": "Bring them back to go on, or begin anew with shrinkage fit and --overwrite.",
         "saved_folder": "RUN",
         "saved_path": "the intact folder of a finished run",

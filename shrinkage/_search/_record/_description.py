@@ -109,6 +109,22 @@ def list_differences(recorded_description: dict[str, Any], description: dict[str
     ]
 
 
+def find_source(recorded_description: dict[str, Any], description: dict[str, Any], rows: tuple[int, int]) -> str:
+    """Return the word of the shell for the source of differences; its command is the same, and most follow from it.
+
+    Args:
+        recorded_description: The description in the record.
+        description: The description now.
+        rows: The number of rows now, and in the record.
+    """
+    if rows[0] != rows[1]:
+        return "$other_rows"
+    changed = {name for name, value in description.items() if recorded_description.get(name) != value}
+    if "model" in changed:
+        return "$other_columns"
+    return "$other_values" if changed & {"x", "y", "groups", "rows of the dataset"} else "$other_packages"
+
+
 def _describe_rows(problem: Problem) -> dict[str, Any]:
     if problem.stored_rows is not None:
         return {"rows of the dataset": problem.stored_rows.checksum}

@@ -15,11 +15,17 @@ import numpy as np
 from shrinkage._cohort._run_part import ChunkReduction, RunPart, Summary
 from shrinkage._data._memory_limit import read_memory_limit
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._messages._note import Note, warn_caller
+from shrinkage._messages._note import Differences, Note, warn_caller
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._environment import get_environment
 from shrinkage._search._record._arrays import count_tree_bytes
-from shrinkage._search._record._description import describe_run, fill_description, list_differences, remove_new_entries
+from shrinkage._search._record._description import (
+    describe_run,
+    fill_description,
+    find_source,
+    list_differences,
+    remove_new_entries,
+)
 from shrinkage._search._record._folder import SCHEMA, RunFolder, describe_damaged_entry
 from shrinkage._search._record._interrupts import Interrupts
 
@@ -140,7 +146,9 @@ class Record:
         comparable = remove_new_entries(fill_description(description), recorded)
         found = list_differences(fill_description(recorded), comparable) + list_differences(settings, asked)
         if found:
-            raise ValueError(Note(f"$another_fit: {'; '.join(found)}. $same_fit"))
+            rows = runner.problem.n_rows, self._begin["n_rows"]
+            differences = Differences(tuple(found), find_source(recorded, comparable, rows), rows)
+            raise ValueError(Note("$another_fit $differences. $same_fit", differences=differences))
         if machine not in self._machines:
             self._append({"kind": "machine", "environment": machine})
         if found := list(dict.fromkeys(each for other in self._machines for each in list_differences(other, machine))):

@@ -190,13 +190,20 @@ def test_a_record_that_is_damaged_at_its_beginning(unfinished):
     assert run(*FIT, "--overwrite").exit_code == 0
 
 
-def test_other_data_is_not_trained_on(unfinished):
-    houses().assign(size=1.5).to_csv("houses.csv", index=False)
-    refused = run("resume", "run")
-    assert refused.exit_code == 2 and "RUN must be resumed with the same data and packages" in refused.stderr.replace(
-        "\n", " "
-    )
-    assert "--overwrite" in refused.stderr
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda frame: frame.assign(size=frame["size"].to_numpy()[::-1]), "DATA with other values."),
+        (lambda frame: frame[:50], "DATA with 50 rows, and 60 before."),
+        (lambda frame: frame.drop(columns="size"), "DATA with other columns or classes, or another --model."),
+    ],
+    ids=["values", "rows", "columns"],
+)
+def test_other_data_is_not_trained_on(unfinished, change, words):
+    change(houses()).to_csv("houses.csv", index=False)
+    text = run("resume", "run").stderr.replace("\n", " ")
+    assert "RUN must be resumed with the DATA, --model and packages that it began with. Received: " + words in text
+    assert "--overwrite" in text and "`x`" not in text and "lams" not in text
 
 
 def test_a_run_of_python_goes_on_in_python(tmp_path):
