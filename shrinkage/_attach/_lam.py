@@ -10,9 +10,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from shrinkage._host._errors import get_first_line
 from shrinkage._host._optimizers import get_step_count
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._messages._note import quote
+from shrinkage._messages._user_values import describe_function, takes_arguments
 
 Lam = float | keras.Variable | Callable[[Any], Any]
 
@@ -88,14 +90,28 @@ def find_widest_dtype(*dtypes: str) -> str:
 
 def _check_function(lam: Callable[[Any], Any], dtype: str) -> None:
     """Trace a function of the step, as the training step does, and check the value at step 0."""
-    traced = tf.function(lambda step: ops.cast(lam(step), dtype), autograph=False)
+    expected = "lam must be a function of the step, written in keras.ops or TensorFlow, that returns a number."
+    if not takes_arguments(lam, 1):
+        raise TypeError(f"{expected} Received: {describe_function(lam)}. Give it one argument, the step.")
+    others: list[str] = []  # values that are not numbers
+
+    def read(step: Any) -> Any:
+        value = lam(step)
+        number = as_number(ops.convert_to_tensor(value) if isinstance(value, keras.Variable) else value)
+        if number is None:
+            others.append(quote(value))
+        return ops.cast(0.0 if number is None else number, dtype)
+
+    traced = tf.function(read, autograph=False)
     try:
         first = float(traced.get_concrete_function(tf.TensorSpec((), tf.int64))(tf.constant(0, tf.int64)))
     except UnsupportedVersion:
         raise
     except Exception as error:
         raise ValueError(
-            f"lam must be a function of the step, written in keras.ops or TensorFlow, that returns a number. Received: "
-            f"{get_lam_name(lam)}, which fails at step 0: {type(error).__name__}: {error}"
+            f"{expected} Received: {get_lam_name(lam)}, which fails at step 0: {type(error).__name__}: "
+            f"{get_first_line(error)}"
         ) from error
+    if others:
+        raise TypeError(f"{expected} Received: {get_lam_name(lam)}, which returns {others[0]} at step 0.")
     check_lam(first, " at step 0")

@@ -8,7 +8,7 @@ from typing import Any
 from shrinkage._fit._fit import fit
 from shrinkage._messages._hints_of_fit import HINTS as HINTS_OF_FIT
 from shrinkage._penalties import L2, Coupled, Decoupled, How, Penalty, as_penalty, check_how
-from shrinkage._problem._arguments import apply_solver, check_counts, read_model_and_penalty
+from shrinkage._problem._arguments import apply_solver, check_plain_arguments, read_model_and_penalty
 from shrinkage._problem._learning_curve import check_learning_curve
 from shrinkage._problem._request import Request
 from shrinkage._problem._split import check_split_arguments
@@ -138,7 +138,7 @@ def check_contestants(models: Mapping[str, Any], contestants: Sequence[Contestan
 def _check_request(request: Request) -> str:
     """Check the arguments of a path that do not need the rows, and return the name of the loss."""
     request = apply_solver(request)
-    check_counts(request)
+    check_plain_arguments(request)
     check_learning_curve(request)
     check_split_arguments(request)
     return read_model_and_penalty(request).template.loss_name

@@ -27,6 +27,7 @@ from shrinkage._fit._fit import fit
 from shrinkage._messages._hints import give_hints
 from shrinkage._messages._hints_of_fit import describe_missing_argument
 from shrinkage._messages._note import Note
+from shrinkage._messages._user_values import check_flag
 from shrinkage._path._curve import Status
 from shrinkage._path._files import FILES
 from shrinkage._path._path import Path
@@ -100,6 +101,7 @@ def compare(
         2 penalties of linear...
     """
     began = time.monotonic()
+    check_flag("nested", nested)
     models, contestants = read_models(model), read_penalties(penalties)
     shared = {"x": x, "y": y, **arguments}
     request = {name: value for name, value in shared.items() if name in _PATH_ARGUMENTS}

@@ -1,13 +1,17 @@
 """Checks of what an estimator is given: parameters, targets and weights of rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.validation import column_or_1d
+
+from shrinkage._messages._note import quote
+from shrinkage._messages._user_values import describe_function, takes_arguments
 
 
 def check_parameters(model: Any, hidden: Any, choose: Any, budget: Any) -> None:
@@ -17,6 +21,11 @@ def check_parameters(model: Any, hidden: Any, choose: Any, budget: Any) -> None:
         raise ValueError(
             '`model` must be "linear", "mlp", a compiled keras.Model, or a function of the shapes of a row of '
             f"inputs and of outputs that returns one. Received: {model!r}."
+        )
+    if not isinstance(model, str) and not any(takes_arguments(model, count) for count in (0, 1, 2)):
+        raise ValueError(
+            f"`model` must be a function of the shapes of a row of inputs and of outputs, or of fewer arguments. "
+            f"Received: {describe_function(model)}. Give the other arguments a default."
         )
     if hidden is not None and not (named and model == "mlp"):
         raise ValueError(
@@ -42,15 +51,27 @@ def _are_units(hidden: Any) -> bool:
     return all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1 for n in hidden)
 
 
-def check_class_labels(class_weight: Any, classes: np.ndarray) -> None:
-    """Refuse a weight for a class that no row has."""
-    if not isinstance(class_weight, Mapping):
+def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
+    """Refuse class weights that are neither "balanced" nor a dictionary from classes that rows have to weights."""
+    if isinstance(class_weight, str) and class_weight == "balanced":
         return
+    if not isinstance(class_weight, dict):
+        raise TypeError(
+            '`class_weight` must be None, "balanced", or a dictionary from class labels to weights. Received: '
+            f"{quote(class_weight)}."
+        )
     absent = [label for label in class_weight if label not in classes]
     if absent:
         raise ValueError(
             f"`class_weight` must name classes of `y`, which are {', '.join(map(str, classes))}. Received: a weight "
             f"for {', '.join(map(str, absent))}."
+        )
+    bad = [
+        weight for weight in class_weight.values() if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf
+    ]
+    if bad:
+        raise ValueError(
+            f"`class_weight` must give classes finite weights that are not negative. Received: {quote(bad[0])}."
         )
 
 

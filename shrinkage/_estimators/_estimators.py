@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from shrinkage._estimators._checks import (
-    check_class_labels,
+    check_class_weight,
     check_parameters,
     check_rows,
     check_target_column,
@@ -287,7 +287,7 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
     def _apply_class_weight(self, places: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weight
-        check_class_labels(self.class_weight, self.classes_)
+        check_class_weight(self.class_weight, self.classes_)
         of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[places])
         return of_class[places] * (1.0 if weight is None else weight)
 

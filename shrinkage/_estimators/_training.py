@@ -14,6 +14,7 @@ from shrinkage._model._objective import get_compiled_loss_name, takes_logits
 from shrinkage._model._template import Template
 from shrinkage._path._path import Path
 from shrinkage._penalties import Coupled
+from shrinkage._problem._arguments import check_count
 from shrinkage._problem._defaults import FULL_BATCHES, HIDDEN_UNITS, MINI_BATCHES, PATIENCE
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._network import TargetScale, compile_network
@@ -35,6 +36,8 @@ def train_estimator(
     arguments = dict(options)
     model, hidden = arguments.pop("model"), arguments.pop("hidden")
     training = make_training_options(arguments, model, len(y))
+    if training["epochs"] is not None:  # the learning rate of a network depends on them
+        check_count("epochs", training["epochs"])
     network = _make_network(model, hidden, columns, inputs, training)
     built = network() if isinstance(network, _Builder) else network
     if not isinstance(model, str):
@@ -62,7 +65,7 @@ def make_training_options(parameters: Mapping[str, Any], model: Any, n_rows: int
     linear = isinstance(model, str) and model == "linear"
     of_training = [epochs, batch_size, patience, epoch, parameters["budget"]]
     if solver is None:
-        computed = linear and _is_coupled_l2(parameters) and of_training == [None] * len(of_training)
+        computed = linear and _is_coupled_l2(parameters) and all(value is None for value in of_training)
         solver = "exact" if computed else "gradient"
     if solver == "exact":
         options = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "epoch": epoch or "best"}

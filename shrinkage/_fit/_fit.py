@@ -14,6 +14,7 @@ from shrinkage._fit._learning_curve import learn_on_subsets
 from shrinkage._messages._hints import give_hints
 from shrinkage._messages._hints_of_fit import HINTS, describe_missing_argument
 from shrinkage._messages._note import format_duration
+from shrinkage._messages._user_values import check_flag
 from shrinkage._path._assemble import assemble_path
 from shrinkage._path._files import FILES, read_saved_path
 from shrinkage._path._path import Path
@@ -23,7 +24,7 @@ from shrinkage._plan._cluster._connection import check_cluster
 from shrinkage._plan._exact._runner import make_runner
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
-from shrinkage._progress._epoch import OnEpoch
+from shrinkage._progress._epoch import OnEpoch, check_on_epoch
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._reporters import LOGGER, start_monitor
 from shrinkage._progress._snapshot import Snapshot
@@ -31,6 +32,9 @@ from shrinkage._search._record._folder import check_run
 from shrinkage._search._record._record import Record
 from shrinkage._search._record._unrecorded import Unrecorded
 from shrinkage._search._search import Outcome, Search
+
+_KERAS_VERBOSE = (0, 1, 2, "auto")
+"""The values of `verbose` in `model.fit`, which count as False and True."""
 
 
 @give_hints(HINTS, describe_missing_argument)
@@ -224,8 +228,9 @@ def fit(
         models=models, budget=budget, learning_curve=learning_curve, standardize_target=standardize_target, seed=seed,
         plan=plan, max_memory=max_memory,
     )  # fmt: skip
-    if on_epoch is not None and not callable(on_epoch):
-        raise TypeError(f"`on_epoch` must be a function of an epoch. Received: {type(on_epoch).__name__}.")
+    check_on_epoch(on_epoch)
+    check_flag("progress", progress, None)
+    check_flag("verbose", verbose, *_KERAS_VERBOSE)
     check_cluster(cluster)
     with start_monitor(progress, tensorboard, on_epoch) as monitor:
         if run is None:

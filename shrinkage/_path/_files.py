@@ -19,6 +19,7 @@ from shrinkage._messages._file_names import check_file_name, explain_write_error
 from shrinkage._messages._note import Note, quote
 from shrinkage._messages._note import note_from_record as note_from_record
 from shrinkage._messages._note import note_to_record as note_to_record
+from shrinkage._messages._user_values import check_flag
 from shrinkage._path._curve import Status
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import Penalty
@@ -65,6 +66,7 @@ def write_saved_path(folder: Any, values: Mapping[str, Any], words: Mapping[str,
     folder = check_file_name("`folder`", folder, _EXPECTED_FOLDER)
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"`folder` must be a folder. Received: '{folder}', a file. Give another folder.")
+    check_flag("overwrite", overwrite)
     if folder.exists() and not overwrite:
         raise FileExistsError(
             f"`folder` must be absent. Received: '{folder}', which exists. Choose another, or say `overwrite=True`."

@@ -56,7 +56,7 @@ def normalize_penalty_name(name: str) -> str:
 def _suggest_penalty(penalty: Any) -> str:
     if isinstance(penalty, (list, tuple)):
         return " L1 and L2 together are shrinkage.ElasticNet(rho), rho the share of L1."
-    if penalty in _NAMES.values():
+    if isinstance(penalty, type) and penalty in _NAMES.values():
         return f" Call the class: shrinkage.{penalty.__name__}()."
     strengths = get_keras_strengths(penalty)
     if strengths is None or not any(strengths):

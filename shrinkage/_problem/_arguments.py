@@ -9,6 +9,7 @@ import numpy as np
 from shrinkage._host._layers import list_sublayers
 from shrinkage._messages._hints_of_fit import describe_missing_argument
 from shrinkage._messages._note import Note, quote
+from shrinkage._messages._user_values import check_flag
 from shrinkage._model._attached import get_attachments
 from shrinkage._model._optimizers import check_cohort_optimizer
 from shrinkage._model._template import Template
@@ -38,15 +39,15 @@ def apply_solver(request: Request) -> Request:
     return replace(request, epochs=1, patience=None, epoch="last", batch_size=None)
 
 
-def check_counts(request: Request) -> None:
-    """Refuse invalid counts, seeds and epochs."""
-    epochs, patience, epoch = request.epochs or 1, request.patience, request.epoch
+def check_plain_arguments(request: Request) -> None:
+    """Refuse invalid truth values, counts, seeds and epochs."""
+    for name in ("learning_curve", "standardize_target"):
+        check_flag(name, getattr(request, name))
     for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 1), ("seed", 0), ("repeats", 1)):
         value = getattr(request, name)
-        if value is None and getattr(Request, name, 0) is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"`{name}` must be a whole number of at least {least}. Received: {value!r}.")
+        if value is not None or getattr(Request, name, 0) is not None:
+            check_count(name, value, least)
+    epochs, patience, epoch = request.epochs or 1, request.patience, request.epoch
     if request.repeats > MOST_REPEATS:
         raise ValueError(f"`repeats` must be at most {MOST_REPEATS:,}. Received: {request.repeats:,}.")
     if request.seed >= 2**32:
@@ -63,6 +64,12 @@ def check_counts(request: Request) -> None:
             f"`patience` must be left out with epoch={epoch}, as it may stop the training before that epoch. Received: "
             f"patience={patience}."
         )
+
+
+def check_count(name: str, value: Any, least: int = 1) -> None:
+    """Refuse an argument that is not a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"`{name}` must be a whole number of at least {least}. Received: {quote(value)}.")
 
 
 class PenalisedModel(NamedTuple):

@@ -27,11 +27,8 @@ class Subset(NamedTuple):
 
 
 def check_learning_curve(request: Request) -> None:
-    """Refuse a `learning_curve` that is not valid, or that conflicts with another argument."""
-    value = request.learning_curve
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"`learning_curve` must be True or False. Received: {value!r}.")
-    if value and request.budget is not None:
+    """Refuse a `learning_curve` that conflicts with another argument."""
+    if request.learning_curve and request.budget is not None:
         raise ValueError(
             "`learning_curve` must be left out with `budget`, whose search trains on a part of the rows already. "
             "Received: both. Leave `budget` out for the learning curve."

@@ -16,7 +16,13 @@ from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._penalties import make_terms
-from shrinkage._problem._arguments import PenalisedModel, apply_solver, check_counts, check_init, read_model_and_penalty
+from shrinkage._problem._arguments import (
+    PenalisedModel,
+    apply_solver,
+    check_init,
+    check_plain_arguments,
+    read_model_and_penalty,
+)
 from shrinkage._problem._budget import check_budget_argument, check_penalty_of_budget, describe_whole_grid, read_rung
 from shrinkage._problem._grid import Grid, compute_loss_sizes, compute_stored_loss_sizes, make_grid
 from shrinkage._problem._groups import as_plain_labels, read_groups
@@ -52,7 +58,7 @@ def prepare_problem(request: Request, monitor: Monitor | None = None) -> Problem
         TypeError, ValueError: If an argument is invalid.
     """
     request = apply_solver(request)
-    check_counts(request)
+    check_plain_arguments(request)
     check_budget_argument(request)
     check_learning_curve(request)
     model = read_model_and_penalty(request)

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from shrinkage._messages._user_values import describe_function, takes_arguments
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,3 +26,20 @@ class Epoch:
 
 
 OnEpoch = Callable[[Epoch], object]
+
+
+def check_on_epoch(on_epoch: Any) -> None:
+    """Refuse an `on_epoch` that cannot be called with an epoch; None is no function.
+
+    Raises:
+        TypeError: If it is no function, or one of another number of arguments.
+    """
+    if on_epoch is None:
+        return
+    if not callable(on_epoch):
+        raise TypeError(f"`on_epoch` must be a function of an epoch. Received: {type(on_epoch).__name__}.")
+    if not takes_arguments(on_epoch, 1):
+        raise TypeError(
+            f"`on_epoch` must be a function of one argument, the epoch, such as lambda epoch: print(epoch.number). "
+            f"Received: {describe_function(on_epoch)}."
+        )

@@ -28,6 +28,7 @@ def _lion():
         pytest.param({"penalties": []}, "must be a list of penalties", id="empty"),
         pytest.param({"penalties": ["l3"]}, "Received: 'l3'. Here it may be 'decoupled', too", id="unknown"),
         pytest.param({"penalties": ["l2", sh.L2()]}, "different from each other. Received: L2 more", id="twice"),
+        pytest.param({"nested": "no"}, "`nested` must be True or False. Received: 'no'", id="nested"),
         pytest.param({"penalties": ["none"]}, "'none', which is always compared", id="none"),
         pytest.param({"penalties": ["model"]}, "'model', which has one strength", id="the model's own"),
         pytest.param({"penalties": [(sh.L1(), sh.Decoupled())]}, "weight decay, a form of L2 alone", id="how"),

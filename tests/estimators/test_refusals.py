@@ -41,3 +41,18 @@ def test_bad_weights_are_named(estimator, weight, message):
 def test_text_in_an_array_leads_to_a_data_frame(x):
     with pytest.raises(ValueError, match="data frame.*pandas.DataFrame"):
         sh.PathClassifier(model="linear").fit(x, [0, 1])
+
+
+BAD_PARAMETERS = {
+    "epochs": ({"epochs": 0}, "`epochs` must be a whole number of at least 1. Received: 0"),
+    "epochs as text": ({"epochs": "9"}, "`epochs` must be a whole number of at least 1. Received: '9'"),
+    "class_weight": ({"class_weight": "even"}, "`class_weight` must be None, .balanced., or .* Received: 'even'"),
+    "a negative weight": ({"class_weight": {0: -1.0}}, "`class_weight` must give .* not negative. Received: -1.0"),
+    "a function of three": ({"model": lambda a, b, c: None}, r"`model` must be .* Received: <lambda>\(a, b, c\)"),
+}
+
+
+@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS.values(), ids=BAD_PARAMETERS)
+def test_bad_parameters_are_named(parameters, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        sh.PathClassifier(**{"model": "linear", **parameters}).fit(np.arange(4.0)[:, None], [0, 1, 0, 1])

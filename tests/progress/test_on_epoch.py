@@ -59,6 +59,15 @@ def test_an_exception_ends_the_run_and_a_recorded_run_goes_on(tmp_path):
     np.testing.assert_array_equal(path.cv_loss, sh.fit(line(), ROWS, TARGET, **OPTIONS, plan=path.plan).cv_loss)
 
 
-def test_a_function_is_expected():
-    with pytest.raises(TypeError, match="`on_epoch` must be a function of an epoch. Received: list"):
-        sh.fit(line(), ROWS, TARGET, **OPTIONS, on_epoch=[])  # pyright: ignore[reportArgumentType]
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "`on_epoch` must be a function of an epoch. Received: list"),
+        (lambda: None, r"of one argument, the epoch, .*Received: <lambda>\(\)"),
+        (lambda number, loss: None, r"Received: <lambda>\(number, loss\)"),
+    ],
+)
+def test_a_function_of_an_epoch_is_expected(given, message, monkeypatch):
+    monkeypatch.setattr("shrinkage._fit._fit.Search", None)  # no training begins
+    with pytest.raises(TypeError, match=message):
+        sh.fit(line(), ROWS, TARGET, **OPTIONS, on_epoch=given)

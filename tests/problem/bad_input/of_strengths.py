@@ -51,7 +51,12 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     ),
     "selects nothing": ({"on": lambda layer, variable: False}, ValueError, "matches none of the 6 .* Give on="),
     "on by another name": ({"on": "weights"}, ValueError, 'on= must be .* Received: "weights".'),
+    # truth values
+    "a truth value as text": ({"standardize_target": "no"}, TypeError, "must be True or False. Received: 'no'"),
+    "progress as text": ({"progress": "no"}, TypeError, "`progress` must be True, False or None. Received: 'no'"),
+    "verbose as text": ({"verbose": "x"}, TypeError, "`verbose` must be True, False, 0, 1, 2 or 'auto'"),
     # numbers
+    "several numbers of epochs": ({"epochs": np.array([5, 9])}, ValueError, "`epochs` must be a whole number"),
     "no epochs": ({"epochs": 0}, ValueError, "`epochs` must be a whole number of at least 1. Received: 0"),
     "half an epoch": ({"epochs": 1.5}, ValueError, "`epochs` must be a whole number"),
     "True epochs": ({"epochs": True}, ValueError, "`epochs` must be a whole number"),
