@@ -39,7 +39,7 @@ def attach(
     *,
     lam: Lam,
     on: Selector = "kernels",
-    how: How | None = None,
+    how: How | Literal["coupled", "proximal", "decoupled"] | None = None,
     rows: Rows = "all",
 ) -> Attachment:
     """Add a penalty to a built model, in place. The model is not rebuilt, and no weight changes.
@@ -57,7 +57,8 @@ def attach(
             A negative value of a variable or function gives a warning at the end of the epoch.
         on: the weights to penalise; see `describe`. Frozen weights are left out until they are unfrozen and the model
             is compiled.
-        how: where the penalty enters; None takes the default of the penalty.
+        how: where the penalty enters: `Coupled()`, `Proximal()` or `Decoupled()`, or its name, such as "decoupled";
+            None takes the default of the penalty.
         rows: the rows of an embedding table that a step penalises.
             "all" penalises the whole table in every step. The gradient is then dense.
             "lazy" trains the same weights with a sparse gradient. After k steps without a lookup, a row is multiplied

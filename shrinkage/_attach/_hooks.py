@@ -20,7 +20,7 @@ from shrinkage._host._callers import warn_keras_caller
 from shrinkage._host._optimizers import decays, get_variable_key
 from shrinkage._host._tensorflow import call_after_trace, find_assigned_variables, get_traced_graph
 from shrinkage._model._attached import get_hooks
-from shrinkage._penalties import Proximal
+from shrinkage._penalties import Decoupled, Proximal
 from shrinkage._penalties._steps import check_proximal
 
 _PENALISED = WeakKeyDictionary[Any, set[int]]()
@@ -300,8 +300,9 @@ def check_penalised_optimizer(
             decay = getattr(optimizer, option, None)
             decayed = [v.path for v, *_ in weights if decays(optimizer, v)]
             if decay is not None and float(decay) and decayed:
+                more = " To keep the decay, attach shrinkage.L2() with how=shrinkage.Decoupled()."
+                more = "" if isinstance(each.how, Decoupled) else more
                 raise ValueError(
                     f"The optimizer must not decay weights with a penalty. Received: {option}={float(decay):g}, "
-                    f"which decays {', '.join(decayed)}. Compile the model with {option}=0.0. To keep the decay, "
-                    f"attach shrinkage.L2() with how=shrinkage.Decoupled()."
+                    f"which decays {', '.join(decayed)}. Compile the model with {option}=0.0.{more}"
                 )

@@ -20,7 +20,7 @@ HINTS: Mapping[str, str] = {
     **HINTS_OF_FIT,
     "": "Name the rest: shrinkage.compare(model, x, y, epochs=20).",
     "penalty": "Say penalties=['l2', 'l1'], or leave `penalties` out for five.",
-    "how": "It belongs to a penalty: say penalties=['l2', (shrinkage.L2(), {value})].",
+    "how": "It belongs to a penalty: a pair in `penalties`, such as ('l2', 'decoupled'), says where it enters.",
     "budget": "A search within a budget chooses the largest strength within a standard error of the least loss: its "
     "losses do not rank penalties, and no model without a penalty is trained on all rows. For a shorter comparison say "
     "cv=0.2, models='chosen'.",
@@ -60,7 +60,7 @@ def read_penalties(penalties: Any) -> list[Contestant]:
             f"`penalties` must be a list of penalties or their names: {', '.join(map(repr, DEFAULT))}. Received: "
             f"{penalties!r}."
         )
-    found = [_read_penalty(penalty) for penalty in penalties]
+    found = [_read_penalty(penalty, f"penalties[{place}]") for place, penalty in enumerate(penalties)]
     names = [each.name for each in found]
     for name in names:
         if names.count(name) > 1:
@@ -68,7 +68,7 @@ def read_penalties(penalties: Any) -> list[Contestant]:
     return found
 
 
-def _read_penalty(penalty: Any) -> Contestant:
+def _read_penalty(penalty: Any, argument: str) -> Contestant:
     if isinstance(penalty, str) and penalty.lower() == "decoupled":
         return Contestant(L2(), Decoupled())
     if isinstance(penalty, str) and penalty.lower() in ("none", "early-stopping", "early stopping", "model"):
@@ -76,14 +76,14 @@ def _read_penalty(penalty: Any) -> Contestant:
         if penalty.lower() == "model":
             reason, fix = "has one strength", "Give the penalty of the regularizers, such as 'l2'"
         raise ValueError(f"`penalties` must be penalties. Received: {penalty!r}, which {reason}. {fix}.")
-    pair = isinstance(penalty, tuple) and len(penalty) == 2
-    one, how = penalty if pair else (penalty, None)
+    if isinstance(penalty, tuple) and len(penalty) == 2:
+        one = as_penalty(penalty[0], f"{argument}[0]")
+        return Contestant(one, check_how(one, penalty[1], f"{argument}[1]"))
     try:
-        one = as_penalty(one)
-        return Contestant(one, check_how(one, how))
-    except (TypeError, ValueError) as error:
-        more = "" if pair or not isinstance(penalty, str) else " Here it may be 'decoupled', too, for weight decay."
-        raise type(error)(f"`penalties`: {error}{more}") from error
+        one = as_penalty(penalty, argument)
+    except ValueError as error:  # an unknown name
+        raise ValueError(f"{error} Here it may be 'decoupled', too, for weight decay.") from error
+    return Contestant(one, one.default_how)
 
 
 def read_models(model: Any) -> dict[str, Any]:

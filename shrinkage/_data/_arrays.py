@@ -44,7 +44,7 @@ def as_array(name: str, values: Any, dtype: str, allows_missing: bool = False) -
     array = _as_numbers(name, values)
     if array.ndim == 0:
         raise TypeError(
-            f"{name} must be an array with rows. Received: a {type(values).__name__}. "
+            f"{name} must be an array with rows. Received: {type(values).__name__}. "
             f"{_suggest_rows(name.strip('`'), values)}".rstrip()
         )
     if array.dtype == bool or array.dtype.name == "bfloat16":  # which NumPy does not know as a number
@@ -78,15 +78,16 @@ def _check_kind(name: str, values: Any) -> None:
     called, kind = name.strip("`"), type(values).__name__
     if is_dataset(values):
         raise TypeError(
-            f"{name} must be an array. Received: a {kind}. A dataset gives inputs and targets: "
+            f"{name} must be an array. Received: {kind}. A dataset gives inputs and targets: "
             "shrinkage.fit(model, dataset)."
         )
     if is_stream(values):
-        raise TypeError(f"{name} must be an array. Received: a {kind}. {describe_stream(values)}")
+        raise TypeError(f"{name} must be an array. Received: {kind}. {describe_stream(values)}")
     if kind == "LazyFrame":  # Polars is not imported
         raise TypeError(f"{name} must be an array. Received: a LazyFrame. Say {called}.collect().")
     if values is None:
-        raise TypeError(f"{name} must be an array. Received: None. For an autoencoder y is x.")
+        hint = " For an autoencoder y is x." if called.startswith("y") else ""
+        raise TypeError(f"{name} must be an array. Received: None.{hint}")
     if is_sparse(values):
         raise TypeError(f"{name} must be a dense array. Received: a {kind}. Say {called}.toarray().")
     if kind in ("SparseTensor", "RaggedTensor"):
@@ -132,7 +133,7 @@ def _as_numbers(name: str, values: Any) -> np.ndarray:
         raise
     except Exception as error:  # of any class: a tensor may be symbolic or on another device
         raise TypeError(
-            f"{name} must be an array. Received: a {type(values).__name__}, of which NumPy can make none: {error}"
+            f"{name} must be an array. Received: {type(values).__name__}, of which NumPy can make none: {error}"
         ) from error
     if array.dtype == object and hasattr(values, "to_numpy") and not _has_times(values):
         try:

@@ -108,7 +108,7 @@ def make_data(
     (first, n), *others = sizes
     for name, length in others:
         if length != n:
-            hint = " A list of arrays is several inputs; numpy.stack(x) makes one array of rows." * (first == "`x[0]`")
+            hint = _suggest_joining("x", x, y) or _suggest_joining("y", y, x)
             raise ValueError(
                 f"{first} and {name} must have the same number of rows. Received: {n} and {length} rows.{hint}"
             )
@@ -117,6 +117,22 @@ def make_data(
     if sample_weight is None:
         return Data(x, y, np.ones(n, dtype))
     return Data(x, y, as_row_weights("`sample_weight`", sample_weight, n, dtype))
+
+
+def _suggest_joining(name: str, values: Any, others: Any) -> str:
+    """Return code for a list of single rows, or of parts of the rows, which is several inputs or outputs; or "".
+
+    Args:
+        name: The name of the argument.
+        values: The tree of arrays of the argument.
+        others: The tree of arrays of the other argument, which tells the number of rows.
+    """
+    n_rows = {len(leaf) for leaf in tree.flatten(others) if leaf is not None}
+    if not isinstance(values, tuple) or not all(hasattr(value, "ndim") for value in values):
+        return ""
+    join = "stack" if {len(values)} == n_rows else "concatenate" if {sum(map(len, values))} == n_rows else ""
+    several = {"x": "inputs", "y": "outputs"}[name]
+    return f" A list of arrays is several {several}. Say numpy.{join}({name}) for one array of rows." if join else ""
 
 
 def as_row_weights(name: str, values: Any, n_rows: int, dtype: str) -> np.ndarray:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shrinkage._penalties import How, Penalty
 
 _NAMED = Literal["linear", "mlp"]
+_HOWS = Literal["coupled", "proximal", "decoupled"]
 _PENALTIES = Literal["l2", "l1", "elastic-net", "group-lasso", "model"]
 _REBUILT_NAMES = ("_network", "model_")
 
@@ -226,7 +227,7 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
         patience: int | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         on: Any = "kernels",
-        how: "How | None" = None,
+        how: "How | _HOWS | None" = None,
         init: Literal["fresh", "keep"] = "fresh",
         epoch: Literal["best", "last"] | int | None = None,
         solver: Literal["gradient", "exact"] | None = None,
@@ -340,7 +341,7 @@ class PathRegressor(RegressorMixin, _PathEstimator):
         batch_size: int | None = None,
         patience: int | None = None,
         on: Any = "kernels",
-        how: "How | None" = None,
+        how: "How | _HOWS | None" = None,
         init: Literal["fresh", "keep"] = "fresh",
         epoch: Literal["best", "last"] | int | None = None,
         solver: Literal["gradient", "exact"] | None = None,

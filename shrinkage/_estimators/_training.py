@@ -13,7 +13,7 @@ from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._objective import get_compiled_loss_name, takes_logits
 from shrinkage._model._template import Template
 from shrinkage._path._path import Path
-from shrinkage._penalties import Coupled
+from shrinkage._penalties import Coupled, as_how
 from shrinkage._problem._arguments import check_count
 from shrinkage._problem._defaults import FULL_BATCHES, HIDDEN_UNITS, MINI_BATCHES, PATIENCE
 from shrinkage.cli._columns import Columns
@@ -81,7 +81,7 @@ def make_training_options(parameters: Mapping[str, Any], model: Any, n_rows: int
 
 def _is_coupled_l2(parameters: Mapping[str, Any]) -> bool:
     penalty, how = parameters["penalty"], parameters["how"]
-    return getattr(penalty, "name", penalty) in ("L2", "l2") and (how is None or isinstance(how, Coupled))
+    return getattr(penalty, "name", penalty) in ("L2", "l2") and isinstance(as_how(how), Coupled | None)
 
 
 def _make_network(

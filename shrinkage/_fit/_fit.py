@@ -56,7 +56,7 @@ def fit(
     sample_weight: Any = None,
     class_weight: dict[int, float] | None = None,
     on: str | Callable[[Any, Any], bool] = "kernels",
-    how: How | None = None,
+    how: How | Literal["coupled", "proximal", "decoupled"] | None = None,
     init: Literal["fresh", "keep"] | None = None,
     epoch: Literal["best", "last"] | int = "best",
     solver: Literal["gradient", "exact"] = "gradient",
@@ -134,7 +134,8 @@ def fit(
         on: Which weights are penalised: "kernels", "all", other kinds of weights, classes of layers, patterns of paths,
             variables, a function (layer, variable) -> bool, or a dictionary from selectors to factors of the strength;
             see `describe`.
-        how: Where the penalty enters: `Coupled()`, `Proximal()` or `Decoupled()`; None uses the penalty's default.
+        how: Where the penalty enters: `Coupled()`, `Proximal()` or `Decoupled()`, or its name, such as "decoupled";
+            None uses the penalty's default.
         init: "fresh" (the default) draws new trainable weights, the same for every lambda and different in every fold;
             "keep" starts from the model's weights. A trained or loaded model requires one of the two.
         epoch: The epoch whose weights each strength keeps: "best" by the mean held-out loss, "last", or a number

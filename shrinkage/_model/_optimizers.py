@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from shrinkage._host._optimizers import get_rate
-from shrinkage._messages._note import Note
+from shrinkage._messages._note import Argument, Note
+from shrinkage._penalties import Decoupled, How, Proximal
 from shrinkage._penalties._steps import check_proximal
 
 ELEMENTWISE_OPTIMIZERS = (
@@ -20,8 +21,8 @@ PER_MEMBER_OPTIMIZERS = ("Adafactor", "Lamb", "Muon")
 """Optimizers whose step depends on the whole weight array. The step is computed for each member separately."""
 
 
-def check_cohort_optimizer(optimizer: Any, is_proximal: bool) -> None:
-    """Check that an optimizer is supported for members trained together, and for proximal steps if `is_proximal`.
+def check_cohort_optimizer(optimizer: Any, how: How) -> None:
+    """Check that an optimizer is supported for members trained together, and for the way to apply the penalty.
 
     Raises:
         ValueError: If it is not. The message shows an alternative.
@@ -42,16 +43,19 @@ def check_cohort_optimizer(optimizer: Any, is_proximal: bool) -> None:
             "Received: a function, which does not take the step as an argument. Write a subclass of "
             "keras.optimizers.schedules.LearningRateSchedule with the method `__call__(step)`."
         )
+    more = "" if isinstance(how, Decoupled) else " For a path of weight decays say $penalty with $how."
     for option in ("weight_decay", "adam_weight_decay"):
         if getattr(optimizer, option, None):
             raise ValueError(
                 Note(
                     f"$model must be compiled without weight decay, which would act beside the penalty. Received: "
                     f"{name} with {option}={getattr(optimizer, option)}. Compile the model with keras.optimizers."
-                    f"{_suggest_without_decay(name)}. For a path of weight decays $decoupled_l2."
+                    f"{_suggest_without_decay(name)}.{more}",
+                    penalty=Argument("penalty", "l2"),
+                    how=Argument("how", "decoupled"),
                 )
             )
-    if is_proximal:
+    if isinstance(how, Proximal):
         check_proximal(optimizer)
 
 

@@ -1,5 +1,6 @@
 """Penalties R(w) = lam * P(w), which are added to the data loss, and the part of a training step that applies them."""
 
+from shrinkage._penalties._check import as_how as as_how
 from shrinkage._penalties._check import as_penalty as as_penalty
 from shrinkage._penalties._check import check_how as check_how
 from shrinkage._penalties._check import find_matching_penalty as find_matching_penalty

@@ -7,16 +7,21 @@ from keras import regularizers
 from shrinkage._messages._note import quote
 from shrinkage._penalties._elementwise import L1, L2, ElasticNet
 from shrinkage._penalties._group_lasso import GroupLasso
-from shrinkage._penalties._how import Decoupled, How
+from shrinkage._penalties._how import Coupled, Decoupled, How, Proximal
 from shrinkage._penalties._protocol import Penalty
 
 PENALTIES = (L2, L1, ElasticNet, GroupLasso)
 _NAMES = {"l2": L2, "l1": L1, "elastic-net": ElasticNet, "group-lasso": GroupLasso}  # as in the shell
+_HOWS = (Coupled, Proximal, Decoupled)
 _OTHER_NAMES = {"ridge": "l2", "weightdecay": "l2", "lasso": "l1", "l1l2": "elastic-net"}
 
 
-def as_penalty(penalty: Any) -> Penalty:
+def as_penalty(penalty: Any, argument: str = "penalty") -> Penalty:
     """Return a penalty from a penalty or from its name in the shell.
+
+    Args:
+        penalty: The penalty or its name.
+        argument: The name of the argument in errors.
 
     Raises:
         TypeError, ValueError: If `penalty` is neither. For a Keras regularizer the message shows the equivalent call.
@@ -33,14 +38,16 @@ def as_penalty(penalty: Any) -> Penalty:
         if found is None:
             known = _OTHER_NAMES.get(named)
             hint = f" That is {known!r} here." if known else ""
+            if named == "decoupled" and argument == "penalty":  # the name of a penalty of `compare`
+                hint = " Say penalty='l2', how='decoupled'."
             raise ValueError(
-                f"`penalty` must be a penalty such as shrinkage.L2(), or its name: {', '.join(map(repr, _NAMES))}. "
+                f"`{argument}` must be a penalty such as shrinkage.L2(), or its name: {', '.join(map(repr, _NAMES))}. "
                 f"Received: {quote(penalty)}.{hint}"
             )
         return found()
     raise TypeError(
-        "`penalty` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or shrinkage.GroupLasso(), or its "
-        f"name, such as 'l2'. Received: {quote(penalty)}.{_suggest_penalty(penalty)}"
+        f"`{argument}` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or shrinkage.GroupLasso(), or "
+        f"its name, such as 'l2'. Received: {quote(penalty)}.{_suggest_penalty(penalty)}"
     )
 
 
@@ -65,12 +72,6 @@ def _suggest_penalty(penalty: Any) -> str:
     return f" In Keras that is a penalty and its strength: say penalty=shrinkage.{found!r}, lams=[{lam:g}]."
 
 
-def _suggest_how(how: Any) -> str:
-    """Return a hint with the call for a name or a class; empty for other values."""
-    named = (how if isinstance(how, str) else getattr(how, "__name__", "")).capitalize()
-    return f" Say how=shrinkage.{named}()." if named in ("Coupled", "Proximal", "Decoupled") else ""
-
-
 def get_keras_strengths(regularizer: Any) -> tuple[float, float] | None:
     """Return (l1, l2) of a regularizer L1, L2 or L1L2 of Keras, or None for other regularizers."""
     if type(regularizer) not in (regularizers.L1, regularizers.L2, regularizers.L1L2):
@@ -92,8 +93,38 @@ def find_matching_penalty(l1: float, l2: float) -> tuple[Penalty, float]:
     return (ElasticNet(l1 / lam) if l2 else L1()), lam
 
 
-def check_how(penalty: Penalty, how: Any) -> How:
+def as_how(how: Any, argument: str = "how") -> How | None:
+    """Return where a penalty enters, from such an object or from its name in the shell; None for the default.
+
+    Args:
+        how: The object, its name, or None.
+        argument: The name of the argument in errors.
+
+    Raises:
+        TypeError: If `how` is none of these.
+
+    Example:
+        >>> as_how("decoupled"), as_how(None)
+        (Decoupled(), None)
+    """
+    if isinstance(how, str):
+        how = next((kind() for kind in _HOWS if kind.__name__.lower() == how.lower()), how)
+    if how is None or isinstance(how, How):
+        return how
+    hint = f" Call the class: shrinkage.{how.__name__}()." if isinstance(how, type) and how in _HOWS else ""
+    raise TypeError(
+        f"`{argument}` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(), or its name, such "
+        f"as 'coupled'. Received: {quote(how)}.{hint}"
+    )
+
+
+def check_how(penalty: Penalty, how: Any, argument: str = "how") -> How:
     """Check that `how` suits the penalty, and return it; None gives the default of the penalty.
+
+    Args:
+        penalty: The penalty.
+        how: Where it enters, as `as_how` takes it.
+        argument: The name of the argument in errors.
 
     Raises:
         TypeError, ValueError: If `how` is not a `How`, or is `Decoupled` with a penalty other than L2.
@@ -102,16 +133,11 @@ def check_how(penalty: Penalty, how: Any) -> How:
         >>> check_how(L1(), None)
         Proximal()
     """
-    how = penalty.default_how if how is None else how
-    if not isinstance(how, How):
-        raise TypeError(
-            f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {quote(how)}."
-            f"{_suggest_how(how)}"
-        )
+    how = as_how(how, argument) or penalty.default_how
     if isinstance(how, Decoupled) and not penalty.can_decay:
         raise ValueError(
-            f"`how` must be shrinkage.Coupled() or shrinkage.Proximal() for {penalty!r}. Received: {how!r}, which is "
-            f"weight decay, a form of L2 alone, and gives no exact zeros. Say how=shrinkage.Proximal(), which gives "
-            f"them."
+            f"`{argument}` must be shrinkage.Coupled() or shrinkage.Proximal() for {penalty!r}. Received: {how!r}, "
+            f"which is weight decay, a form of L2 alone, and gives no exact zeros. Say shrinkage.Proximal(), which "
+            f"gives them."
         )
     return how

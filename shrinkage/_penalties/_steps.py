@@ -5,7 +5,7 @@ from typing import Any
 from keras import ops
 
 from shrinkage._host._optimizers import get_slot
-from shrinkage._messages._note import Note
+from shrinkage._messages._note import Argument, Note
 
 
 def compute_step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
@@ -38,19 +38,17 @@ def check_proximal(optimizer: Any) -> None:
     """
     name = type(optimizer).__name__
     if name not in _METRICS:
-        raise ValueError(
-            Note(
-                f"$proximal needs an optimizer with a known metric, one of {', '.join(_METRICS)}. Received: {name}. "
-                f"Use one of them, or $coupled (which gives no exact zeros)."
-            )
+        text = (
+            f"$proximal needs an optimizer with a known metric, one of {', '.join(_METRICS)}. Received: {name}. "
+            f"Use one of them, or $coupled (which gives no exact zeros)."
         )
+        raise ValueError(Note(text, coupled=Argument("how", "coupled")))
     if optimizer.use_ema:
-        raise ValueError(
-            Note(
-                f"$proximal needs an optimizer without use_ema, as an average over steps has no exact zeros. Received: "
-                f"use_ema=True. Compile the model with keras.optimizers.{name}(...) without it, or use $coupled."
-            )
+        text = (
+            f"$proximal needs an optimizer without use_ema, as an average over steps has no exact zeros. Received: "
+            f"use_ema=True. Compile the model with keras.optimizers.{name}(...) without it, or use $coupled."
         )
+        raise ValueError(Note(text, coupled=Argument("how", "coupled")))
 
 
 def _compute_sgd_metric(optimizer: Any, variable: Any) -> Any:

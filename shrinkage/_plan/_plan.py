@@ -180,7 +180,7 @@ def check_user_plan(plan: Any) -> dict[str, Any]:
     if plan is None:
         return {}
     if not isinstance(plan, Mapping):
-        raise TypeError(f"`plan` must be a dictionary such as path.plan. Received: a {type(plan).__name__}.")
+        raise TypeError(f"`plan` must be a dictionary such as path.plan. Received: {type(plan).__name__}.")
     for name, value in plan.items():
         if name in _RECORD_NAMES:
             continue

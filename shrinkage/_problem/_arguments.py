@@ -13,7 +13,7 @@ from shrinkage._messages._user_values import check_flag
 from shrinkage._model._attached import get_attachments
 from shrinkage._model._optimizers import check_cohort_optimizer
 from shrinkage._model._template import Template
-from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_how
+from shrinkage._penalties import Decoupled, How, Penalty, Weights, as_how, as_penalty, check_how
 from shrinkage._problem._request import Request
 from shrinkage._weights._regularizers import check_no_regularizers, convert_regularizers
 from shrinkage._weights._selection import Selection, select
@@ -87,7 +87,7 @@ class PenalisedModel(NamedTuple):
 
 def read_model_and_penalty(request: Request) -> PenalisedModel:
     """Return the model and the penalty, checked against each other."""
-    model, penalty, on, how = request.model, request.penalty, request.on, request.how
+    model, penalty, on, how = request.model, request.penalty, request.on, as_how(request.how)
     own = isinstance(penalty, str) and penalty == "model"
     if not own:
         check_how(as_penalty(penalty), how)
@@ -100,7 +100,7 @@ def read_model_and_penalty(request: Request) -> PenalisedModel:
         penalty, lam_model, on = convert_regularizers(template.source)
     penalty = as_penalty(penalty)
     how = check_how(penalty, how)
-    check_cohort_optimizer(template.optimizer, is_proximal=isinstance(how, Proximal))
+    check_cohort_optimizer(template.optimizer, how)
     selection = select(template.source, on)
     if not own:
         check_no_regularizers(template.source, selection.mask)

@@ -30,7 +30,7 @@ class Request:
     sample_weight: Any = None
     class_weight: dict[int, float] | None = None
     on: Any = "kernels"
-    how: How | None = None
+    how: How | Literal["coupled", "proximal", "decoupled"] | None = None
     init: Literal["fresh", "keep"] | None = None
     epoch: Literal["best", "last"] | int = "best"
     solver: Literal["gradient", "exact"] = "gradient"

@@ -124,8 +124,8 @@ def _weigh_outputs(
     An output without weights has weight 1 in every row.
     """
     has_loss = [objective.find_term(place) is not None for place in range(len(tree.flatten(outputs)))]
-    is_single = len(has_loss) == len(tree.flatten(sample_weight)) == 1  # with any key
-    places = [0] if is_single else find_leaf_places("sample_weight", sample_weight, outputs, names, has_loss)
+    is_single = len(has_loss) == len(tree.flatten(sample_weight)) == 1
+    places = find_leaf_places("sample_weight", sample_weight, outputs, names, has_loss)
     leaves, called = tree.flatten(sample_weight), list_leaf_names("sample_weight", sample_weight)
     weight = np.ones((data.n_rows, len(places)), dtype)
     for column, place in enumerate(places):

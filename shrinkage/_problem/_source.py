@@ -56,7 +56,7 @@ def read_validation_rows(request: Request, network: keras.Model) -> DatasetRows 
         size = f" of {len(validation)}" if isinstance(validation, (tuple, list)) else ""
         raise ValueError(
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset of these. "
-            f"Received: a {type(validation).__name__}{size}. {describe_stream(validation, '_val')}".rstrip()
+            f"Received: {type(validation).__name__}{size}. {describe_stream(validation, '_val')}".rstrip()
         )
     x, y, weight = (*validation, None)[:3]
     y = _to_dense("validation_data[1]", y, request, network)

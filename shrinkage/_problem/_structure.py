@@ -33,8 +33,10 @@ def find_leaf_places(
     ):
         numbers = iter(range(len(paths)))
         return [next(numbers) if has_loss else None for has_loss in loss_mask]
-    stack = len(keys) == 1 < len(paths) and isinstance(values, tuple)
-    hint = f" To make one array of these, say numpy.stack({name})." if stack else ""
+    hint = ""
+    if len(keys) == 1 < len(paths):
+        side = {"x": "inputs", "y": "outputs"}.get(name)
+        hint = f" Give one of them{f', or a model of {len(paths)} {side}' if side else ''}."
     raise ValueError(
         f"`{name}` must be {_describe_expected(structure, keys)}. Received: {_describe_received(values)}.{hint}"
     )
@@ -48,7 +50,7 @@ def get_structure_keys(structure: Any, names: Sequence[Any]) -> list[Any]:
 def _describe_expected(structure: Any, keys: Sequence[Any]) -> str:
     names = ", ".join(map(repr, keys))
     if len(keys) == 1:
-        return f"one array (for {names})"
+        return f"one array (for {names})" if isinstance(keys[0], str) else "one array"
     if any(map(tree.is_nested, structure.values() if isinstance(structure, dict) else structure)):
         return f"of the model's structure, {tree.map_structure(lambda _: 'array', structure)}"
     if isinstance(structure, dict):
@@ -58,5 +60,5 @@ def _describe_expected(structure: Any, keys: Sequence[Any]) -> str:
 
 def _describe_received(values: Any) -> str:
     if isinstance(values, dict):
-        return f"a dictionary with keys {', '.join(map(repr, values))}"
+        return f"a dictionary with keys {', '.join(map(repr, values))}" if values else "an empty dictionary"
     return f"a list of {len(values)}" if isinstance(values, tuple) else f"one array of shape {np.shape(values)}"

@@ -171,7 +171,7 @@ def compute_class_weights(y: Any, class_weight: Any) -> np.ndarray:
     if not isinstance(class_weight, dict):
         raise TypeError(
             f"`class_weight` must be a dictionary from class labels to weights, such as {{0: 1.0, 1: 5.0}}. "
-            f"Received: a {type(class_weight).__name__}."
+            f"Received: {type(class_weight).__name__}."
         )
     leaves = tree.flatten(y)
     if len(leaves) > 1 or leaves[0].ndim > 2:

@@ -69,7 +69,6 @@ def make_penalty_arguments(settings: Settings) -> dict[str, Any]:
     import shrinkage as sh
 
     kinds: list[Callable[..., Any]] = [sh.L2, sh.L1, sh.ElasticNet, sh.GroupLasso]
-    hows = {"coupled": sh.Coupled(), "proximal": sh.Proximal(), "decoupled": sh.Decoupled(), None: None}
     values = {name: getattr(settings, name) for name in _REQUIRED_PENALTIES if getattr(settings, name) is not None}
     penalty = dict(zip(PENALTIES, kinds, strict=True))[settings.penalty](**values)
-    return {"penalty": penalty, "how": hows[settings.how]}
+    return {"penalty": penalty, "how": settings.how}

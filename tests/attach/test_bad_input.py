@@ -33,7 +33,7 @@ def frozen_state(model: keras.Model) -> Any:
         ({"lam": lambda step: 1.0 if step > 3 else 0.0}, ValueError, "written in keras.ops"),
         ({"on": "kernals"}, ValueError, "kernels"),
         ({"on": lambda layer, variable: False}, ValueError, "matches none"),
-        ({"how": "coupled"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),
+        ({"how": "adamw"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),
         ({"penalty": 2}, TypeError, "`penalty` must be"),
         ({"penalty": keras.regularizers.L2(0.1)}, TypeError, "`penalty` must be"),
         ({"penalty": sh.L1(), "how": sh.Decoupled()}, ValueError, "weight decay"),
@@ -59,7 +59,11 @@ def regularized() -> keras.Model:
     ("make", "penalty", "words"),
     [
         (unbuilt, sh.L2(), "not built"),
-        (decaying, sh.L2(), "weight_decay=0.004, which decays net/hidden/kernel, net/output/kernel"),
+        (
+            decaying,
+            sh.L2(),
+            "weight_decay=0.004, which decays net/hidden/kernel, net/output/kernel.* To keep the decay",
+        ),
         (regularized, sh.L2(), "of Keras. Received: weights with a regularizer, net/hidden/kernel, net/output/kernel"),
         (attached, sh.L2(), "an attached penalty. Received: weights with a penalty, net/hidden/kernel. "),
         (lambda: compiled(network(), keras.optimizers.Lion()), sh.L1(), "known metric"),

@@ -26,14 +26,17 @@ def _lion():
     [
         pytest.param({"penalties": "l2"}, "must be a list of penalties or their names: 'l2', 'l1'", id="no list"),
         pytest.param({"penalties": []}, "must be a list of penalties", id="empty"),
-        pytest.param({"penalties": ["l3"]}, "Received: 'l3'. Here it may be 'decoupled', too", id="unknown"),
+        pytest.param(
+            {"penalties": ["l3"]}, r"^`penalties\[0\]` must .* 'l3'. Here it may be 'decoupled'", id="unknown"
+        ),
+        pytest.param({"penalties": ["l2", ("l2", "l1")]}, r"^`penalties\[1\]\[1\]` must be .* 'l1'", id="unknown how"),
         pytest.param({"penalties": ["l2", sh.L2()]}, "different from each other. Received: L2 more", id="twice"),
         pytest.param({"nested": "no"}, "`nested` must be True or False. Received: 'no'", id="nested"),
         pytest.param({"penalties": ["none"]}, "'none', which is always compared", id="none"),
         pytest.param({"penalties": ["model"]}, "'model', which has one strength", id="the model's own"),
         pytest.param({"penalties": [(sh.L1(), sh.Decoupled())]}, "weight decay, a form of L2 alone", id="how"),
         pytest.param({"penalty": "l2"}, r"Received: `penalty`. Say penalties=\['l2', 'l1'\]", id="penalty"),
-        pytest.param({"how": sh.Coupled()}, "It belongs to a penalty", id="how alone"),
+        pytest.param({"how": sh.Coupled()}, r"a pair in `penalties`, such as \('l2', 'decoupled'\)", id="how alone"),
         pytest.param({"callbacks": []}, "of compare.. must be .* Received: `callbacks`. All strengths", id="of Keras"),
         pytest.param({"epoch_s": 3}, "Do you mean `epochs`", id="typing error"),
         pytest.param({"epochs": 0}, "`epochs` must be a whole number", id="epochs"),

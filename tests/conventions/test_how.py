@@ -26,7 +26,7 @@ def test_decoupled_is_beside_the_step():
     np.testing.assert_allclose(w, W0 - ETA * LAM * W0 - ETA * np.sign(slopes()[0]), atol=1e-5)
     np.testing.assert_allclose(b, B0 - ETA * np.sign(slopes()[1]), atol=1e-5)
     assert np.abs(ETA * LAM * W0).max() > 0.01
-    with pytest.raises(ValueError, match=r"weight decay, a form of L2 alone.* Say how=shrinkage.Proximal"):
+    with pytest.raises(ValueError, match=r"weight decay, a form of L2 alone.* Say shrinkage.Proximal"):
         prepared(line("sgd"), penalty=sh.L1(), how=sh.Decoupled())
 
 
@@ -57,3 +57,10 @@ def test_default_how():
     assert sh.L2().default_how == sh.Coupled() == prepared(line("sgd"), penalty=sh.L2()).training.how
     for penalty in (sh.L1(), sh.ElasticNet(), sh.GroupLasso()):
         assert penalty.default_how == sh.Proximal() == prepared(line("sgd"), penalty=penalty).training.how
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), [("coupled", sh.Coupled()), ("Proximal", sh.Proximal()), ("decoupled", sh.Decoupled())]
+)
+def test_a_name_is_as_in_the_shell(name, how):
+    assert prepared(line("sgd"), penalty="l2", how=name).training.how == how

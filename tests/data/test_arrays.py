@@ -54,7 +54,7 @@ def test_numbers_that_numpy_takes_for_objects_are_numbers():
 def test_a_tensor_without_values_is_refused():
     @tensorflow.function(autograph=False)
     def traced(values):
-        with pytest.raises(TypeError, match="`x` must be an array. Received: a SymbolicTensor, of which NumPy can"):
+        with pytest.raises(TypeError, match="`x` must be an array. Received: SymbolicTensor, of which NumPy can"):
             as_array("`x`", values, "float32")
 
     traced(tensorflow.zeros(2))

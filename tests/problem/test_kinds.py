@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a structured array": (RECORDS, "Say numpy.lib.recfunctions.structured_to_unstructured(x)."),
     "complex numbers": (X.astype(complex), "Give both parts as columns"),
     "text": (X.astype(str), "It holds numbers as text: say x.astype('float32')."),
-    "a list of rows": (list(X), "numpy.stack(x) makes one array of rows."),
+    "a list of rows": (list(X), "Say numpy.stack(x) for one array of rows."),
     "a generator": ((row for row in X), "Loaders and generators are not supported."),
     "no rows": (X[:0], "must have"),
 }

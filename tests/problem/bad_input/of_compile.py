@@ -27,12 +27,17 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "weight decay": (
         {"model": sgd(weight_decay=1e-4)},
         ValueError,
-        r"weight_decay=0.0001.* keras.optimizers.SGD\(...\)\. .*penalty=shrinkage.L2\(\), how=shrinkage.Decoupled\(\)",
+        r"weight_decay=0.0001.* keras.optimizers.SGD\(...\)\. .*penalty='l2' with how='decoupled'",
     ),
     "AdamW": (
         {"model": lambda: model(optimizer="adamw")},
         ValueError,
-        r"weight_decay=.* or with keras.optimizers.Adam\. .*how=shrinkage.Decoupled\(\)",
+        r"weight_decay=.* or with keras.optimizers.Adam\. .*how='decoupled'",
+    ),
+    "AdamW, and a decoupled penalty": (
+        {"model": lambda: model(optimizer="adamw"), "how": sh.Decoupled()},
+        ValueError,
+        r"weight_decay=.* or with keras.optimizers.Adam\.$",
     ),
     "Muon": (
         {"model": lambda: model(optimizer=keras.optimizers.Muon(weight_decay=0.004, adam_weight_decay=0.004))},
@@ -47,12 +52,12 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no metric for L1": (
         {"model": lambda: model(optimizer="lion"), "penalty": sh.L1()},
         ValueError,
-        r"Proximal\(\) needs .* Received: Lion.* how=shrinkage.Coupled",
+        r"Proximal\(\) needs .* Received: Lion.* how='coupled'",
     ),
     "averages of L1": (
         {"model": sgd(use_ema=True), "penalty": sh.L1()},
         ValueError,
-        r"Proximal\(\) needs .* exact zeros. Received: use_ema=True.* without it, or use how=shrinkage.Coupled",
+        r"Proximal\(\) needs .* exact zeros. Received: use_ema=True.* without it, or use how='coupled'",
     ),
     "unknown loss": (
         {"model": lambda: model(loss="no loss")},

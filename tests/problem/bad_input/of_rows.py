@@ -58,6 +58,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "^`cv` must be",
     ),
+    "weights of an unknown output": (
+        {"sample_weight": {"a": np.ones(N)}},
+        ValueError,
+        "`sample_weight` must be one array. Received: a dictionary with keys 'a'",
+    ),
     "no weight": ({"sample_weight": np.zeros(N)}, ValueError, "`sample_weight` .* not all zero"),
     "NaN weight": (
         {"sample_weight": with_bad(np.ones(N), {(0,): np.nan})},

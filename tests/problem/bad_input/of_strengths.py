@@ -28,11 +28,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "penalty by another name": ({"penalty": "ridge"}, ValueError, "'l2', 'l1', 'elastic-net', 'group-lasso'.* 'ridge'"),
     "Keras' penalty": ({"penalty": keras.regularizers.L2(0.1)}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
     "the class": ({"penalty": sh.L2}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
-    "how": ({"how": "proximal"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),
+    "how": ({"how": "adamw"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),
     "decoupled L1": (
         {"penalty": sh.L1(), "how": sh.Decoupled()},
         ValueError,
-        r"`how` must .* for L1\(\). Received: Decoupled\(\), which is weight decay.* Say how=shrinkage.Proximal\(\)",
+        r"`how` must .* for L1\(\). Received: Decoupled\(\), which is weight decay.* Say shrinkage.Proximal\(\)",
     ),
     "a decay without a learning rate": (
         {"model": lambda: model(optimizer=keras.optimizers.SGD(0.0)), "how": sh.Decoupled()},

@@ -98,6 +98,14 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         TypeError,
         r"dtype object. Say numpy.stack\(list\(y\)\), as its rows have equal shapes",
     ),
+    "a list of parts of the rows": (
+        {"x": [X[:10], X[10:]]},
+        ValueError,
+        r"10 and 30 rows. .* inputs. Say numpy.concatenate\(x\)",
+    ),
+    "the inputs twice": ({"x": [X, X]}, ValueError, "Received: a list of 2. Give one of them, or a model of 2 inputs"),
+    "no inputs": ({"x": None}, TypeError, "`x` must be an array. Received: None.$"),
+    "a number of inputs": ({"x": 3}, TypeError, "`x` must be an array with rows. Received: int."),
     "a list of rows": ({"x": list(X)}, ValueError, r"number of rows. Received: 6 and 40 rows. .*numpy.stack\(x\)"),
     "times": ({"x": X.astype("datetime64[s]")}, TypeError, r"numpy.timedelta64\(1, 'D'\) in days"),
     "a column of text": (
