@@ -100,12 +100,10 @@ class Convention:
     note: str = ""
 
 
-_LINEAR_KINDS = (
-    "L2",
-    "L1",
-    "ElasticNet",
-)  # one strength times rho * |w| + (1 - rho) * w² / 2; L1 is rho = 1, and L2 rho = 0
+# One strength times rho * |w| + (1 - rho) * w² / 2; L1 is rho = 1, and L2 rho = 0.
+_LINEAR_KINDS = ("L2", "L1", "ElasticNet")
 _LOG_LOSS: dict[str | None, Factor | str] = {BINARY: Factor(), CLASSES: Factor()}
+_SUMMED_LOG_LOSS: dict[str | None, Factor | str] = dict.fromkeys(_LOG_LOSS, Factor(1, {"n": 1}))
 _LIKELIHOOD = "the loss must be a negative log-likelihood: squared error or log loss"
 _SINGLE_OUTPUT = "it has one output"
 _SINGLE_COLUMN = "two classes are one output with a sigmoid"
@@ -119,11 +117,7 @@ CONVENTIONS = {
     "shrinkage.Decoupled": Convention("sh.L2(), how=sh.Decoupled(), lam={}", ("L2",), is_decoupled=True),
     "keras.L2": Convention("keras.regularizers.L2({})", ("L2",), {None: Factor(0.5)}),
     "keras.L1": Convention("keras.regularizers.L1({})", ("L1",), note="zeros need not be exact: it goes by gradient"),
-    "keras.L1L2": Convention(
-        "keras.regularizers.L1L2(l1, l2)",
-        ("ElasticNet",),
-        {None: "it has two strengths. Convert rho * lam from or to keras.L1, and (1 - rho) * lam from or to keras.L2"},
-    ),
+    "keras.L1L2": Convention("keras.regularizers.L1L2(l1, l2)", ("ElasticNet",), {None: "it has two strengths"}),
     "keras.weight_decay": Convention(
         "weight_decay={} of a Keras optimizer",
         ("L2",),
@@ -153,7 +147,7 @@ CONVENTIONS = {
     "sklearn.LogisticRegression": Convention(
         "LogisticRegression(C={}, l1_ratio=rho)",
         _LINEAR_KINDS,
-        {BINARY: Factor(1, {"n": 1}), CLASSES: Factor(1, {"n": 1})},
+        _SUMMED_LOG_LOSS,
         is_inverse=True,
         note=_SINGLE_COLUMN,
     ),
@@ -163,11 +157,7 @@ CONVENTIONS = {
     "sklearn.SGDClassifier": Convention(
         "SGDClassifier(alpha={}, l1_ratio=rho)",
         _LINEAR_KINDS,
-        {
-            BINARY: Factor(),
-            HINGE: Factor(),
-            CLASSES: "it fits each class against the others, which no softmax does",
-        },
+        {BINARY: Factor(), HINGE: Factor(), CLASSES: "it fits each class against the others, which no softmax does"},
         note="there are two classes",
     ),
     "sklearn.MLPRegressor": Convention(
@@ -198,17 +188,15 @@ CONVENTIONS = {
     "precision": Convention(
         "a Gaussian prior of precision {}",
         ("L2",),
-        {
-            SQUARED: Factor(0.5, {"n": 1, "sigma": -2}),
-            BINARY: Factor(1, {"n": 1}),
-            CLASSES: Factor(1, {"n": 1}),
-            None: _LIKELIHOOD,
-        },
+        {SQUARED: Factor(0.5, {"n": 1, "sigma": -2}), **_SUMMED_LOG_LOSS, None: _LIKELIHOOD},
     ),
 }
 
 
-@give_hints({"rho": "The rho of an elastic net is the same in all libraries: leave it out, or convert its two parts."})
+@give_hints(
+    {"rho": "Leave it out between elastic nets, which share it. To L1 convert rho * lam, and to L2 (1 - rho) * lam."},
+    lambda _: "Say shrinkage.convert(1e-4, 'keras.L2', 'torch.weight_decay').",
+)
 def convert(
     lam: float,
     source: str,
@@ -265,7 +253,8 @@ def convert(
     _check_numbers(lam, source_convention, numbers)
     _check_kinds(source, source_convention, target, target_convention)
     _check_decay(source, source_convention, target, target_convention, _get_optimizer_name(optimizer))
-    ratio = _get_factor("target", target, loss) / _get_factor("source", source, loss)
+    parts = _suggest_parts(source, target)
+    ratio = _get_factor("target", target, loss, parts) / _get_factor("source", source, loss, parts)
     numbers = _select_numbers(ratio, numbers, f"{source} to {target}")
     if lam == (math.inf if source_convention.is_inverse else 0):  # no penalty
         return math.inf if target_convention.is_inverse else 0.0
@@ -287,7 +276,7 @@ def _refuse(text: str, *names: str, **values: Argument) -> ValueError:
 
 
 def _get_convention(argument: str, name: str) -> Convention:
-    if name in CONVENTIONS:
+    if isinstance(name, str) and name in CONVENTIONS:
         return CONVENTIONS[name]
     by_lower = {known.lower(): known for known in CONVENTIONS}
     by_lower |= {known.rpartition(".")[2].lower(): known for known in CONVENTIONS if known.startswith("sklearn.")}
@@ -297,12 +286,8 @@ def _get_convention(argument: str, name: str) -> Convention:
 
 
 def _check_numbers(lam: float, convention: Convention, numbers: Mapping[str, float | None]) -> None:
-    if (
-        not _is_number(lam)
-        or lam < 0
-        or (convention.is_inverse and lam == 0)
-        or (math.isinf(lam) and not convention.is_inverse)
-    ):
+    extreme = 0 if convention.is_inverse else math.inf  # an infinite C is no penalty
+    if not _is_number(lam) or lam < 0 or lam == extreme:
         expected = "a positive number" if convention.is_inverse else "a finite number, 0 or more"
         raise _refuse(f"$lam must be {expected}. Received: {lam!r}.", "lam")
     for name, value in numbers.items():
@@ -321,7 +306,21 @@ def _check_kinds(source: str, source_convention: Convention, target: str, target
     if not set(source_convention.kinds) & set(target_convention.kinds):
         ours, theirs = (" or ".join(convention.kinds) for convention in (source_convention, target_convention))
         text = f"$target must be a convention for {ours}, as {source} is. Received: {target}, which is for {theirs}."
-        raise _refuse(text, "target")
+        raise _refuse(text + _suggest_parts(source, target), "target")
+
+
+def _suggest_parts(source: str, target: str) -> str:
+    """Return how to convert an elastic net part by part; "" if the source is none."""
+    sizes = {"L1": "l1", "L2": "l2"} if source == "keras.L1L2" else {"L1": "rho * lam", "L2": "(1 - rho) * lam"}
+    parts = {kind: [_get_part(name, kind) for name in (source, target)] for kind in sizes}
+    found = [f"{sizes[kind]} from {ends[0]} to {ends[1]}" for kind, ends in parts.items() if all(ends)]
+    return f" Convert {', and '.join(found)}." if found and "ElasticNet" in CONVENTIONS[source].kinds else ""
+
+
+def _get_part(name: str, kind: str) -> str:
+    """Return the convention for a part of an elastic net, L1 or L2; "" if there is none."""
+    kinds = CONVENTIONS[name].kinds
+    return f"{name.partition('.')[0]}.{kind}" if kinds == ("ElasticNet",) else name if kind in kinds else ""
 
 
 def _check_decay(
@@ -359,7 +358,7 @@ def _get_optimizer_name(optimizer: Any) -> str | None:
     return f"{kind} with {', '.join(more)}" if more and kind == "SGD" else kind
 
 
-def _get_factor(argument: str, name: str, loss: Any) -> Factor:
+def _get_factor(argument: str, name: str, loss: Any, parts: str) -> Factor:
     factors = CONVENTIONS[name].factors
     named = [key for key in factors if key is not None]
     if loss is None and named:
@@ -369,7 +368,8 @@ def _get_factor(argument: str, name: str, loss: Any) -> Factor:
     if isinstance(factor, Factor):
         return factor
     if not named:
-        raise _refuse(f"${argument} must be a convention with an equivalent. Received: {name}, but {factor}.", argument)
+        text = f"${argument} must be a convention with an equivalent. Received: {name}, but {factor}.{parts}"
+        raise _refuse(text, argument)
     possible = " or ".join(key for key in named if isinstance(factors[key], Factor))
     reason = f" {name} has no equivalent, as {factor}." if factor else ""
     received = loss if isinstance(loss, str) else name_loss(loss)

@@ -1,7 +1,7 @@
 """Splits from the user: a scikit-learn splitter, a fold number for each row, or pairs of row numbers."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
@@ -129,9 +129,10 @@ def _check_numbers(numbers: np.ndarray, n_rows: int) -> None:
 def _read_pairs(cv: Any) -> list[Any]:
     pairs = list(cv)
     if not pairs:
+        once = "A generator can be read only once: say cv=list(...) where it is made."
         raise ValueError(
-            "`cv` must yield pairs (training rows, held-out rows). Received: none. A generator can be read only once: "
-            "say cv=list(...) where it is made."
+            "`cv` must yield pairs (training rows, held-out rows). Received: none. "
+            f"{once if isinstance(cv, Iterator) else 'Give at least one pair, or say cv=5.'}"
         )
     return pairs
 

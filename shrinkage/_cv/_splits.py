@@ -93,7 +93,7 @@ def _make_k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.nd
         raise ValueError(
             Note(
                 f"$cv must be at most the number of rows, one row per fold. Received: ${{cv_}}{k} for {n_rows} "
-                f"row{'s' * (n_rows != 1)}. Give a smaller $cv."
+                f"row{'s' * (n_rows != 1)}. Give {'a smaller $cv' if n_rows > 1 else 'more rows'}."
             )
         )
     if groups is not None:
@@ -117,8 +117,8 @@ def _make_group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: n
     names, place = np.unique(groups, return_inverse=True)
     if len(names) < k:
         raise ValueError(
-            f"`groups` must have at least cv={k} different values, one per fold. Received: {len(names)}. Give a "
-            f"smaller `cv`."
+            f"`groups` must have at least cv={k} different values, one per fold. Received: {len(names)}. Give "
+            f"{'a smaller `cv`' if len(names) > 1 else 'more groups, or leave `groups` out'}."
         )
     if classes is not None and classes.ndim == 1 and max(_count_class_rows(classes, n_rows).values()) >= k:
         with warnings.catch_warnings():
@@ -141,12 +141,13 @@ def _make_group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: n
 
 
 def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, groups: np.ndarray | None, seed: int) -> Folds:
-    things, n = ("rows", n_rows) if groups is None else ("groups", len(np.unique(groups)))
+    thing, n = ("row", n_rows) if groups is None else ("group", len(np.unique(groups)))
     held_out = int(np.ceil(share * n))  # rounds as scikit-learn does
     if not 1 <= held_out < n:
         raise ValueError(
-            f"`cv` must leave {things} to train on, and hold {things} out. Received: cv={share} of {n} {things}, which "
-            f"leaves {n - held_out} and holds out {held_out}. Give more {things}, or another share."
+            f"`cv` must leave {thing}s to train on, and hold {thing}s out. Received: cv={share} of {n} "
+            f"{thing}{'s' * (n != 1)}, which leaves {n - held_out} and holds out {held_out}. Give more {thing}s"
+            f"{', or another share' if n > 1 else ''}."
         )
     if groups is not None:
         splitter = GroupShuffleSplit(1, test_size=held_out, random_state=seed)

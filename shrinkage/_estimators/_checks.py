@@ -1,5 +1,6 @@
 """Checks of what an estimator is given: parameters, targets and weights of rows."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Real
@@ -92,7 +93,7 @@ def explain_text_error() -> Iterator[None]:
         if "could not convert string to float" in str(error) or "arrays of bytes/strings" in str(error):
             raise ValueError(
                 f"`X` must have numbers, unless it is a data frame, which may have text and dates. Received: "
-                f"{str(error).rstrip('.')}. Say pandas.DataFrame(X)."
+                f"{re.sub(r'[.](?=[A-Z])', '. ', str(error)).rstrip('.')}. Say pandas.DataFrame(X)."
             ) from error
         raise
 

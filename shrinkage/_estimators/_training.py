@@ -149,13 +149,17 @@ def _check_probabilities(network: keras.Model, x: Any) -> None:
 
     `fit` refuses such outputs for log losses only.
     """
-    outputs = compute_probabilities(call_network(network, [x[:_BATCH]]), from_logits=takes_logits(network.loss))
-    sums, least, most = outputs.sum(axis=1), outputs.min(), outputs.max()
-    if least < -_ROUNDING or most > 1 + _ROUNDING or (abs(sums - 1) > _ROUNDING).any():
+    probabilities = compute_probabilities(call_network(network, [x[:_BATCH]]), from_logits=takes_logits(network.loss))
+    one, sums = network.output_shape[-1] == 1, probabilities.sum(axis=1)
+    outputs = probabilities[:, 1:] if one else probabilities
+    least, most = outputs.min(), outputs.max()
+    beyond = least < -_ROUNDING or most > 1 + _ROUNDING
+    if beyond or (abs(sums - 1) > _ROUNDING).any():
+        activation, loss = ("sigmoid", "BinaryCrossentropy") if one else ("softmax", "SparseCategoricalCrossentropy")
+        found = f"from {least:.3g} to {most:.3g}" if beyond else f"with sums from {sums.min():.3g} to {sums.max():.3g}"
         raise ValueError(
-            "`model` must give the probabilities of the classes, or their logits for a loss that says from_logits=True."
-            f" Received: outputs from {least:.3g} to {most:.3g}, with sums from {sums.min():.3g} to {sums.max():.3g}. "
-            "Give its last layer activation='softmax', or 'sigmoid' for one unit."
+            f"`model` must give the probabilities of the classes. Received: outputs {found}. Give its last layer "
+            f"activation='{activation}', or no activation and compile with keras.losses.{loss}(from_logits=True)."
         )
 
 

@@ -26,6 +26,14 @@ def check_targets(
         ValueError: If the shape or the values do not fit. The message states the expectation.
     """
     width, loss_name = output_shape[-1], get_loss_name(loss)
+    if width == 1 and is_listed(loss) and "categorical" in loss_name and "crossentropy" in loss_name:
+        raise ValueError(
+            Note(
+                f"$model must have an output unit for each class for {loss_name}. Received: one unit, whose "
+                f"probability is always 1. For two classes give the last layer one unit with activation='sigmoid', "
+                f"and compile with loss='binary_crossentropy'."
+            )
+        )
     if takes_labels(loss):
         values = y.reshape(len(y), -1)
         if y.ndim > 1 and tuple(y.shape[1:]) not in ((*output_shape[1:-1],), (*output_shape[1:-1], 1)):

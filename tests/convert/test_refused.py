@@ -38,6 +38,9 @@ NO_EQUIVALENT: list[tuple[str, str, dict[str, Any], str]] = [
     ),
     ("keras.L2", "precision", {"loss": "hinge", "n": 9}, "must be a negative log-likelihood"),
     ("sklearn.ElasticNet", "keras.L1L2", {"loss": "mse"}, r"target must .* two strengths. Convert rho \* lam"),
+    ("keras.L1L2", "shrinkage.ElasticNet", {}, "Convert l1 from keras.L1 to shrinkage.L1, and l2 from keras.L2 to sh"),
+    ("keras.L1L2", "keras.L2", {}, "which is for L2. Convert l2 from keras.L2 to keras.L2"),
+    ("shrinkage.ElasticNet", "keras.L1", {}, r"for L1. Convert rho \* lam from shrinkage.L1 to keras.L1"),
     ("sklearn.ElasticNet", "glmnet.ElasticNet", {"loss": "mse"}, "alpha is a / .a . b."),
     ("sklearn.Ridge", "sklearn.LogisticRegression", {"loss": "mse", "n": 9}, "loss must be binary_crossentropy or"),
     ("shrinkage.GroupLasso", "keras.L1", {}, "as shrinkage.GroupLasso is. Received: keras.L1, which is for L1"),
@@ -141,8 +144,20 @@ def test_a_strength_beyond_floats_is_no_infinity_and_no_zero(call, size):
         call()
 
 
-def test_rho_is_not_converted():
+def test_a_call_without_conventions_gets_an_example():
+    with pytest.raises(TypeError, match="`source` and `target` must be given.* Say shrinkage.convert"):
+        convert(1.0)  # pyright: ignore[reportCallIssue]
+
+
+def test_the_parts_of_an_elastic_net_are_converted_as_the_hint_says():
+    """`rho` itself is not converted. Half the mean squared error + 0.1 * (0.3 |w| + 0.7 w²/2), twice: 0.06 |w| + 0.07 w², as in Keras."""
     with pytest.raises(
-        TypeError, match="of convert.. must be .* Received: `rho`. The rho of an elastic net is the same"
+        TypeError,
+        match=r"of convert.. must be .* Received: `rho`. .*To L1 convert rho \* lam, and to L2 \(1 - rho\) \* lam",
     ):
-        convert(0.1, "shrinkage.ElasticNet", "sklearn.ElasticNet", loss="mse", rho=0.5)  # pyright: ignore[reportCallIssue]
+        convert(0.1, "sklearn.ElasticNet", "keras.L1", loss="mse", rho=0.3)  # pyright: ignore[reportCallIssue]
+    parts = {target: convert(part, "sklearn.ElasticNet", target, loss="mse") for target, part in PARTS.items()}
+    assert parts == pytest.approx({"keras.L1": 0.06, "keras.L2": 0.07})
+
+
+PARTS = {"keras.L1": 0.3 * 0.1, "keras.L2": (1 - 0.3) * 0.1}

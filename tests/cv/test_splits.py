@@ -245,7 +245,7 @@ BAD = {
     "floats": ([([0.5], [1])], "whole numbers.*type float64"),
     "twice": ([([0, 0], [1])], "row 0 more than once. For rows that count more say sample_weight"),
     "three parts": ([([0], [1], [2])], "must be a pair"),
-    "no pairs": ([], "Received: none. A generator"),
+    "no pairs": ([], "Received: none. Give at least one pair, or say cv=5"),
     "an exhausted generator": (exhausted(), "A generator can be read only once: say cv=list"),
     "one fold": (np.zeros(N, int), "Received: 0 in every row, one fold that holds out all rows"),
     "only -1": (np.full(N, -1), "Received: -1 in every row"),
@@ -299,7 +299,12 @@ def test_a_splitter_that_takes_no_notice_of_the_groups_is_refused():
 
 @pytest.mark.parametrize(
     ("cv", "n_groups", "message"),
-    [(5, 3, "at least cv=5 different values, one per fold. Received: 3"), (0.9, 2, "of 2 groups, which leaves 0")],
+    [
+        (5, 3, "at least cv=5 different values, one per fold. Received: 3. Give a smaller `cv`"),
+        (2, 1, "Received: 1. Give more groups, or leave `groups` out"),
+        (0.9, 2, "of 2 groups, which leaves 0 and holds out 2. Give more groups, or another share"),
+        (0.5, 1, r"cv=0.5 of 1 group, which leaves 0 and holds out 1. Give more groups\."),
+    ],
 )
 def test_too_few_groups_are_refused(cv, n_groups, message):
     with pytest.raises(ValueError, match=message):

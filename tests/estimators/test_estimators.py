@@ -282,7 +282,9 @@ def network(units, activation, loss, n_inputs=13):
     [(1, None, "mse"), (1, "tanh", "hinge"), (2, None, "mse"), (2, "sigmoid", "mse"), (2, None, "mae")],
 )
 def test_a_classifier_without_probabilities_is_refused(wine, units, activation, loss):
-    with pytest.raises(ValueError, match="`model` must give the probabilities of the classes.*activation='softmax'"):
+    last = "sigmoid'.*BinaryCrossentropy" if units == 1 else "softmax'.*SparseCategoricalCrossentropy"
+    message = f"`model` must give the probabilities of the classes. Received: outputs .*activation='{last}"
+    with pytest.raises(ValueError, match=message):
         sh.PathClassifier(model=network(units, activation, loss), epochs=1).fit(wine[0], wine[1] == 1)
 
 

@@ -199,7 +199,11 @@ def test_of_many_residuals_a_sample_is_shown():
             )
             for kind in ("calibration", "residuals", "classes")
         ),
-        ("residuals", {}, "Residuals are of a regression, and the loss is the log loss"),
+        (
+            "residuals",
+            {},
+            "must be a picture that the path has. Received: 'residuals'. Residuals are .* is the log loss",
+        ),
         ("calibration", {"template": StubTemplate(loss_name="mse")}, "the loss is the squared error"),
         ("classes", {"template": StubTemplate(loss_name="mse")}, "The target has no classes"),
         ("classes", {"targets": np.zeros(N, int), "row_loss": np.full((N, 21), np.nan)}, "no value per row"),

@@ -12,6 +12,7 @@ from shrinkage._path._pictures import _draw
 from shrinkage._path._pictures._curve_data import compute_curve_data
 from shrinkage._path._pictures._draw_loss import draw_loss
 from shrinkage._path._pictures._held_out import compute_calibration_data, compute_classes_data, compute_residuals_data
+from shrinkage._path._pictures._no_picture import NoPicture
 from shrinkage._path._pictures._plot import Draw
 from shrinkage._path._pictures._rows import compute_rows_data
 from shrinkage._path._pictures._training import compute_epochs_data, compute_folds_data
@@ -63,6 +64,15 @@ def make_drawings(
     Raises:
         NoPicture: if the path has no data for the picture.
     """
+    try:
+        return _make_drawings(kind, curve, index, weights, from_logits=from_logits)
+    except NoPicture as error:
+        raise NoPicture(f"`kind` must be a picture that the path has. Received: {kind!r}. {error}") from error
+
+
+def _make_drawings(
+    kind: Kind, curve: Curve, index: int, weights: Callable[[], WeightsData], *, from_logits: bool
+) -> list[Draw]:
     if kind == "epochs":
         return [partial(_draw.draw_epochs, data=compute_epochs_data(curve), index=index)]
     if kind == "folds":

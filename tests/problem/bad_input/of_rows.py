@@ -14,6 +14,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "at most the number of rows.* cv=5 for 3 rows. Give a smaller",
     ),
+    "one row": (
+        {"model": lambda: model(regression, loss="mse"), "x": X[:1], "y": Y[:1]},
+        ValueError,
+        "cv=5 for 1 row. Give more rows.",
+    ),
     "one fold": ({"cv": 1}, ValueError, "whole number of 2 or more, the folds"),
     "no folds": ({"cv": 0}, ValueError, "Received: 0. Say cv=5"),
     "a share above one": ({"cv": 1.5}, ValueError, "Received: 1.5. Say cv=5"),

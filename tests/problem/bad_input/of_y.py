@@ -8,6 +8,11 @@ from tests.problem.bad_input.good import ONE_HOT, N, Y, binary, linear_three, mo
 
 # name: (what differs from a good call; a function is called to make the model), the error, and what it must say
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "a softmax of one unit": (
+        {"model": lambda: model(binary, loss="categorical_crossentropy"), "y": (Y > 0).astype("float32")[:, None]},
+        ValueError,
+        "`model` must have an output unit for each class .* one unit, whose probability is always 1.*'sigmoid'",
+    ),
     "the targets twice": ({"y": [Y, Y]}, ValueError, "`y` must be one array. .* Give one of them, or a model of 2 out"),
     "no y": ({"y": None}, TypeError, "`y` must be an array. Received: None. For an autoencoder y is x"),
     "lengths differ": ({"y": Y[:-1]}, ValueError, "`x` and `y` must have the same number of rows. Received: 40 and 39"),
