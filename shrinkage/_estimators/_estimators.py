@@ -290,7 +290,13 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
             return weight
         check_class_weight(self.class_weight, self.classes_)
         of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[places])
-        return of_class[places] * (1.0 if weight is None else weight)
+        product = of_class[places] * (1.0 if weight is None else weight)
+        if not product.any():
+            raise ValueError(
+                f"`class_weight` must give some rows a weight above 0. Received: {self.class_weight!r}, which gives "
+                f"all rows 0. Give a class of them a weight above 0."
+            )
+        return product
 
 
 class PathRegressor(RegressorMixin, _PathEstimator):

@@ -25,6 +25,8 @@ _EQUAL_CALLS = {"float32": 1e-5, "float64": 1e-12, "bfloat16": 1e-2}
 _OTHER_BATCH = {"float32": 1e-4, "float64": 1e-9, "bfloat16": 0.1}
 # The tolerance for sums in another order, of inputs that a GPU rounds to TF32.
 _OTHER_GRAPH = {"float32": 1e-2, "float64": 1e-6, "bfloat16": 0.3}
+_ROUNDING, _MANY_SUMS = {"float32": 2.0**-24, "float64": 2.0**-53, "bfloat16": 2.0**-8}, 10.0
+"""The relative error of a rounded number, and the largest error of a sum as a multiple of it."""
 
 
 # Layers that may mix rows, assign weights, or hold data outside the weights.
@@ -109,11 +111,34 @@ def describe_difference(
         return ""
     return (
         f"path.model() predicts differently from the models that were trained and scored: the difference is "
-        f"{difference:.2g} of the largest prediction. Losses and choice do not apply to the returned models. Say "
-        f"plan={{'rules': False}}, so that every member calls the model. If this note remains, the model uses a value "
-        f"that is not a weight and differs between copies: store the value in a weight with trainable=False, or give a "
-        f"function that builds the same model at each call, shrinkage.fit(lambda: make_model(), ...)."
+        f"{difference:.2g} of the largest prediction. Losses and choice do not apply to the returned models. "
+        f"{_explain_difference(template, rows, difference)}"
     )
+
+
+def _explain_difference(template: Template, rows: Any, difference: float) -> str:
+    """Return the cause of a difference between predictions, and what to do: rounding, or a value that is no weight."""
+    offset = max(map(_compute_offset, tree.flatten(rows)), default=0.0)
+    is_known = not template.is_function and all(map(_is_known, list_sublayers(template.network)))
+    if is_known and difference <= _MANY_SUMS * _ROUNDING[_get_precision(template.network)] * offset:
+        return (
+            f"Inputs are up to {offset:,.0f} standard deviations from 0, and sums of such numbers lose digits in "
+            f"{template.network.compute_dtype}. Put keras.layers.Normalization() first, which is fitted to each fold's "
+            f"training rows, or subtract the mean of each column."
+        )
+    return (
+        "Say plan={'rules': False}, so that every member calls the model. If this note remains, the model uses a value "
+        "that is not a weight and differs between copies: store the value in a weight with trainable=False, or give a "
+        "function that builds the same model at each call, shrinkage.fit(lambda: make_model(), ...)."
+    )
+
+
+def _compute_offset(values: Any) -> float:
+    """Return the largest distance of a column's mean from 0, in standard deviations; 0 for inputs that are no table."""
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind != "f":
+        return 0.0
+    mean, sd = np.abs(values.mean(axis=0, dtype=np.float64)), values.std(axis=0, dtype=np.float64)
+    return float(np.divide(mean, sd, out=np.zeros_like(mean), where=sd > 0).max(initial=0.0))
 
 
 def _is_known(layer: Any) -> bool:

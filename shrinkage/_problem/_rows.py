@@ -24,7 +24,7 @@ from shrinkage._host._errors import describe_keras_error
 from shrinkage._host._graphs import get_graph
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensors import get_mask
-from shrinkage._messages._note import Note
+from shrinkage._messages._note import Note, quote
 from shrinkage._model._losses import get_loss_name, is_listed, takes_labels
 from shrinkage._model._objective import Objective
 from shrinkage._model._table_normalization import TableNormalization
@@ -72,7 +72,7 @@ def read_rows(
     allows_missing = any(isinstance(layer, TableNormalization) for layer in network.layers)
     data = make_data(x, y, None if by_output else sample_weight, dtype, allows_missing=allows_missing)
     if class_weight is not None:
-        data = replace(data, weight=(data.weight * compute_class_weights(data.y, class_weight)).astype(dtype))
+        data = _weigh_classes(data, class_weight, dtype, is_block=is_block)
     data = data if is_block or by_output else _scale(data)
     data = replace(data, x=_fit_inputs(network, data.x))
     check_tokens(network, data.x)
@@ -109,6 +109,16 @@ def read_rows(
         data = _weigh_outputs(data, sample_weight, outputs, names, objective, dtype)
         data = data if is_block else _scale(data)
     return data, objective
+
+
+def _weigh_classes(data: Data, class_weight: Any, dtype: str, *, is_block: bool) -> Data:
+    weight = (data.weight * compute_class_weights(data.y, class_weight)).astype(dtype)
+    if not is_block and data.weight.any() and not weight.any():
+        raise ValueError(
+            f"`class_weight` must give some rows a weight above 0. Received: {quote(class_weight)}, which gives all "
+            f"rows 0. Give a class of them a weight above 0."
+        )
+    return replace(data, weight=weight)
 
 
 def _scale(data: Data) -> Data:

@@ -166,6 +166,19 @@ def test_a_model_that_is_another_is_said(monkeypatch):
     assert warning.filename == __file__ and str(warning.message) in path.notes
 
 
+def test_rounding_of_inputs_far_from_zero_is_said():
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    far, target = 1000 + 0.001 * rows, rows @ [1.0, 2.0, 3.0]
+    options = {"penalty": sh.L2(), "lams": [1e-9], "cv": 3, "solver": "exact"}
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mean_squared_error")
+    with pytest.warns(UserWarning, match="predicts differently.* standard deviations from 0.*Normalization"):
+        sh.fit(model, far, target, **options)
+    centred = keras.Sequential([keras.Input((3,)), layers.Normalization(), layers.Dense(1)])
+    centred.compile("sgd", "mean_squared_error")
+    assert not [note for note in sh.fit(centred, far, target, **options).notes if "predicts differently" in note]
+
+
 class Noise(layers.Layer):
     """It draws when it predicts, too."""
 

@@ -150,7 +150,7 @@ def test_a_call_without_conventions_gets_an_example():
 
 
 def test_the_parts_of_an_elastic_net_are_converted_as_the_hint_says():
-    """`rho` itself is not converted. Half the mean squared error + 0.1 * (0.3 |w| + 0.7 w²/2), twice: 0.06 |w| + 0.07 w², as in Keras."""
+    """Half the mean squared error + 0.1 * (0.3 |w| + 0.7 w²/2), twice, is 0.06 |w| + 0.07 w² beside Keras' mean."""
     with pytest.raises(
         TypeError,
         match=r"of convert.. must be .* Received: `rho`. .*To L1 convert rho \* lam, and to L2 \(1 - rho\) \* lam",

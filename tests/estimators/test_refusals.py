@@ -48,6 +48,7 @@ BAD_PARAMETERS = {
     "epochs as text": ({"epochs": "9"}, "`epochs` must be a whole number of at least 1. Received: '9'"),
     "class_weight": ({"class_weight": "even"}, "`class_weight` must be None, .balanced., or .* Received: 'even'"),
     "a negative weight": ({"class_weight": {0: -1.0}}, "`class_weight` must give .* not negative. Received: -1.0"),
+    "no class that counts": ({"class_weight": {0: 0, 1: 0}}, "^`class_weight` must give some rows a weight above 0"),
     "a function of three": ({"model": lambda a, b, c: None}, r"`model` must be .* Received: <lambda>\(a, b, c\)"),
 }
 

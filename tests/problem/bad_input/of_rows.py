@@ -46,6 +46,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "`class_weight` needs class labels as targets. Received: [12].3 and other numbers as `y`.* `sample_weight`",
     ),
+    "no class that counts": (
+        {"class_weight": {0: 0, 1: 0, 2: 0}},
+        ValueError,
+        "^`class_weight` must give some rows a weight above 0. Received: {0: 0, 1: 0, 2: 0}, which gives all rows 0",
+    ),
     "weights of another length": (
         {"sample_weight": np.ones(3)},
         ValueError,
