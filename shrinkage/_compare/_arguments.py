@@ -16,14 +16,20 @@ from shrinkage._problem._split import check_split_arguments
 DEFAULT = ("l2", "l1", "elastic-net", "group-lasso", "decoupled")
 _OTHER_ARGUMENTS = ("model", "x", "y", "penalty", "how", "budget")
 
+_PENALTIES_HINT = "Say penalties=['l2', shrinkage.ElasticNet(0.5)], for example, or leave `penalties` out for five."
+_BUDGET_HINT = (
+    "A search within a budget chooses the largest strength within a standard error of the least loss: its losses do "
+    "not rank penalties, and no model without a penalty is trained on all rows. For a shorter comparison say cv=0.2, "
+    "models='chosen'."
+)
 HINTS: Mapping[str, str] = {
     **HINTS_OF_FIT,
+    **{name: _PENALTIES_HINT for name, hint in HINTS_OF_FIT.items() if "penalty=" in hint},
+    **{name: _BUDGET_HINT for name, hint in HINTS_OF_FIT.items() if "budget=" in hint},
     "": "Name the rest: shrinkage.compare(model, x, y, epochs=20).",
-    "penalty": "Say penalties=['l2', 'l1'], or leave `penalties` out for five.",
+    "penalty": _PENALTIES_HINT,
     "how": "It belongs to a penalty: a pair in `penalties`, such as ('l2', 'decoupled'), says where it enters.",
-    "budget": "A search within a budget chooses the largest strength within a standard error of the least loss: its "
-    "losses do not rank penalties, and no model without a penalty is trained on all rows. For a shorter comparison say "
-    "cv=0.2, models='chosen'.",
+    "budget": _BUDGET_HINT,
 }
 
 

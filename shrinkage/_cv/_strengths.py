@@ -159,7 +159,7 @@ def compute_fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray, *, is_
 
 def _as_floats(lams: object) -> np.ndarray:
     try:
-        numbers = np.atleast_1d(np.asarray([] if lams is None else lams, dtype=float))
+        numbers = np.atleast_1d(np.asarray([] if lams is None or isinstance(lams, bool) else lams, dtype=float))
     except (TypeError, ValueError) as error:
         raise ValueError(f'`lams` must be "auto" or a list of numbers. Received: {quote(lams)}.') from error
     if numbers.ndim != 1 or not numbers.size:

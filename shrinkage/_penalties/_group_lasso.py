@@ -59,7 +59,7 @@ class GroupLasso:
         groups = self.groups
         if not isinstance(groups, str) and isinstance(groups, Iterable):
             groups = tuple(groups)
-            if len(set(groups)) == len(groups) and all(type(axis) is int and axis < 0 for axis in groups):
+            if all(type(axis) is int and axis < 0 for axis in groups) and len(set(groups)) == len(groups):
                 object.__setattr__(self, "groups", groups)
                 return
         if groups not in ("units", "inputs"):

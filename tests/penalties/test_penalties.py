@@ -287,7 +287,9 @@ def test_terms_of_the_weights_of_a_model():
         make_terms(GroupLasso((-3,)), weights)
 
 
-@pytest.mark.parametrize("groups", ["unit", None, 3, (0,), (-1, -1), (-1.0,), [True], (None,), {"units"}])
+@pytest.mark.parametrize(
+    "groups", ["unit", None, 3, (0,), (-1, -1), (-1.0,), [True], (None,), {"units"}, [[0, 1], [2]]]
+)
 def test_groups_that_are_none_are_refused(groups):
     with pytest.raises(ValueError, match='`groups` must be "units", "inputs", or a tuple of the axes .* Received: '):
         GroupLasso(groups)

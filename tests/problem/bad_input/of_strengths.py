@@ -24,6 +24,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     ),
     "infinite lam": ({"lams": [np.inf]}, ValueError, "`lams` must be finite"),
     "no lams": ({"lams": []}, ValueError, "`lams` must be"),
+    "lams are True": ({"lams": True}, ValueError, "`lams` must be .* at least one number. Received: True"),
     "lams are text": ({"lams": "all"}, ValueError, '`lams` must be "auto" or a list'),
     "penalty by another name": ({"penalty": "ridge"}, ValueError, "'l2', 'l1', 'elastic-net', 'group-lasso'.* 'ridge'"),
     "Keras' penalty": ({"penalty": keras.regularizers.L2(0.1)}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
