@@ -7,6 +7,7 @@ from typing import Any
 
 from shrinkage._fit._fit import fit
 from shrinkage._messages._hints_of_fit import HINTS as HINTS_OF_FIT
+from shrinkage._messages._note import add_sentence
 from shrinkage._penalties import L2, Coupled, Decoupled, How, Penalty, as_penalty, check_how
 from shrinkage._problem._arguments import apply_solver, check_plain_arguments, read_model_and_penalty
 from shrinkage._problem._learning_curve import check_learning_curve
@@ -135,7 +136,9 @@ def check_contestants(models: Mapping[str, Any], contestants: Sequence[Contestan
             except (TypeError, ValueError) as error:
                 if not place:  # it may be of any argument
                     raise
-                raise type(error)(f"{error} Or leave {contestant.name} out of `penalties`.") from error
+                message = error.args[0] if error.args else ""
+                more = f"Or leave {contestant.name} out of $penalties."
+                raise type(error)(add_sentence(message, more)) from error
     if len(set(losses.values())) > 1:
         losses_text = ", ".join(f"{name} {loss}" for name, loss in losses.items())
         raise ValueError(f"`model` must have models with the same loss, which is compared. Received: {losses_text}.")

@@ -103,6 +103,7 @@ PYTHON = Vocabulary(
         "budget": "`budget`",
         "learning_curve": "`learning_curve`",
         "nested": "`nested=True`",
+        "penalties": "`penalties`",
         "tensorboard": "`tensorboard`",
         "cluster": "`cluster`",
         "model": "`model`",
@@ -110,8 +111,6 @@ PYTHON = Vocabulary(
         "metrics": "`metrics`",
         "x": "`x`",
         "proximal": "Proximal()",
-        "coupled": "how=shrinkage.Coupled()",
-        "decoupled_l2": "say penalty=shrinkage.L2(), how=shrinkage.Decoupled()",
         "give_penalty": "give the penalty to shrinkage.fit",
         "on_its_weights": ", with `on` for its weights alone",
         "give_function": (
@@ -196,6 +195,12 @@ class Note(str):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _note, (self.text, self.values, self.code)
+
+
+def add_sentence(message: str, text: str) -> Note:
+    """Return a message, and after it a text with `$words`."""
+    note = message if isinstance(message, Note) else Note(message.replace("$", "$$"))
+    return Note(f"{note.text} {text}", note.code, **note.values)
 
 
 def note_to_record(note: str) -> Any:

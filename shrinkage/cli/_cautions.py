@@ -54,8 +54,7 @@ def suggest_time_split(columns: Columns, caution_texts: tuple[str, ...], *, has_
         return []
     instead = ", in place of --group," if has_groups else ""
     return [
-        f"the folds are drawn at random: to predict later from earlier rows, say --time NAME{instead} with that column "
-        "(in Python, cv=sklearn.model_selection.TimeSeriesSplit(5))"
+        f"the folds are drawn at random: to predict later from earlier rows, say --time NAME{instead} with that column"
     ]
 
 

@@ -97,7 +97,7 @@ def make_random_split(n_rows: int, n_folds: int) -> Split:
     if n_rows < n_folds:
         raise BadInput(
             f"--folds must be at most the number of rows. Received: {n_folds} for {format_item_count(n_rows, 'row')} "
-            "with a target. Give more rows or fewer --folds."
+            f"with a target. Give more rows{' or fewer --folds' if n_rows > 1 else ''}."
         )
     return Split(n_folds, n_folds, n_rows // n_folds)
 
@@ -108,7 +108,8 @@ def _split_by_group(cells: pd.Series, n_folds: int) -> Split:
     if n_groups < n_folds:
         raise BadInput(
             f"--folds must be at most the number of groups. Received: {n_folds} for "
-            f"{format_item_count(n_groups, 'group')} of --group {cells.name}. Give fewer --folds."
+            f"{format_item_count(n_groups, 'group')} of --group {cells.name}. "
+            f"Give {'fewer --folds' if n_groups > 1 else 'another column'}."
         )
     note = f"groups: {format_item_count(n_groups, 'value')} of {cells.name}; the rows of a group are held out together"
     return Split(n_folds, n_folds, len(cells) // n_folds, labels, (note,))

@@ -4,6 +4,7 @@ import keras
 import pytest
 
 import shrinkage as sh
+from shrinkage.cli._terms import SHELL_TERMS
 from tests.compare.test_compare import X, Y, network
 
 
@@ -57,6 +58,13 @@ def _lion():
 def test_refused(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         sh.compare(**{"model": network(), "x": X, "y": Y, "epochs": 2, **arguments})
+
+
+def test_a_refusal_of_fit_is_in_the_words_of_the_shell():
+    with pytest.raises(ValueError, match="how=.coupled.*out of `penalties`") as caught:
+        sh.compare(_lion(), X, Y, penalties=["l2", "l1"], epochs=1)
+    said = SHELL_TERMS.say(caught.value.args[0])
+    assert said.startswith("--how proximal needs") and said.endswith("no exact zeros). Or leave L1 out of --penalties.")
 
 
 def test_models_with_other_folds_are_refused():

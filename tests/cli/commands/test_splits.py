@@ -97,6 +97,7 @@ BAD: dict[str, tuple[list[object], dict[str, Any], str]] = {
     ),
     "no name": (["--group", ""], {}, "--group must be a column of DATA. Received: ''. DATA has the columns size,"),
     "few groups": (["--group", "town"], {}, "Received: 5 for 2 groups of --group town. Give fewer --folds"),
+    "one group": (["--group", "part"], {"part": np.ones(N, int)}, "for 1 group of --group part. Give another column."),
     "missing groups": (["--group", "size"], {}, "missing cells. Received: size, which is missing in 6 of 60 rows"),
     "halves": (["--fold", "part"], {"part": PART / 2}, "--fold must be a column of whole numbers"),
     "names": (["--fold", "town"], {}, "of which 60 of 60 cells are not, such as '"),
