@@ -119,7 +119,7 @@ def test_names_in_angle_brackets_are_no_page(tmp_path, separator):
 
 def test_a_table_with_another_separator_names_the_way_to_say_it(tmp_path):
     rows = "".join(f"{i * i % 13}|{i * 7 % 5}\n" for i in range(20))
-    with pytest.raises(BadInput, match=r"single column 'a\|y'.*sep=\|"):
+    with pytest.raises(BadInput, match=r"single column 'a\|y'\. Give --sep '\|'\."):
         prepare_table(write(tmp_path, "a|y\n" + rows), "y", None, 2)
     assert prepare_table(write(tmp_path, "sep=|\na|y\n" + rows), "y", None, 2).columns.target == "y"
 

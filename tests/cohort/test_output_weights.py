@@ -66,7 +66,8 @@ def test_equal_weights_of_all_outputs_are_weights_of_the_rows():
 
 
 def test_a_single_output_may_be_named():
-    case = Case(keras.Sequential([keras.Input((4,)), layers.Dense(1, name="z")]), {"loss": "mse"}, A, AMOUNT)
+    inputs = keras.Input((4,))
+    case = Case(keras.Model(inputs, layers.Dense(1, name="z")(inputs)), {"loss": "mse"}, A, AMOUNT)
     named, plain = (fit(case, sample_weight=weight) for weight in ({"z": WEIGHT}, WEIGHT))
     np.testing.assert_array_equal(named.cv_loss, plain.cv_loss)
 

@@ -57,10 +57,3 @@ def test_default_how():
     assert sh.L2().default_how == sh.Coupled() == prepared(line("sgd"), penalty=sh.L2()).training.how
     for penalty in (sh.L1(), sh.ElasticNet(), sh.GroupLasso()):
         assert penalty.default_how == sh.Proximal() == prepared(line("sgd"), penalty=penalty).training.how
-
-
-@pytest.mark.parametrize(
-    ("name", "how"), [("coupled", sh.Coupled()), ("Proximal", sh.Proximal()), ("decoupled", sh.Decoupled())]
-)
-def test_a_name_is_as_in_the_shell(name, how):
-    assert prepared(line("sgd"), penalty="l2", how=name).training.how == how

@@ -300,7 +300,7 @@ def test_a_learning_curve_with_arrays_that_do_not_fit_is_damage(tmp_path):
     arrays = dict(np.load(tmp_path / "path" / "arrays.npz"))
     changed: dict[str, Any] = {**arrays, "learning_curve.mean": np.zeros(3)}
     np.savez(tmp_path / "path" / "arrays.npz", **changed)
-    with pytest.raises(ValueError, match=r"a damaged path \(the array learning_curve.mean"):
+    with pytest.raises(ValueError, match=r"which is damaged \(the array learning_curve.mean"):
         sh.Path.load(tmp_path / "path")
 
 

@@ -142,7 +142,7 @@ def test_a_run_with_a_recorded_plan_repeats_to_the_bit():
 @pytest.mark.parametrize(
     ("plan", "error", "message"),
     [
-        ("fast", TypeError, "`plan` must be a dictionary such as path.plan. Received: a str"),
+        ("fast", TypeError, "`plan` must be a dictionary such as path.plan. Received: str."),
         ({"xl": True}, ValueError, "`plan` must fix nothing but .* Received: 'xl'. Did you mean 'xla'"),
         ({"xla": 1}, ValueError, "`plan\\['xla'\\]` must be True or False. Received: 1"),
         ({"chunk": 0}, ValueError, "`plan\\['chunk'\\]` must be a whole number of at least 1. Received: 0"),

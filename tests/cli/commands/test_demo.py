@@ -21,7 +21,8 @@ def test_demo_replaces_only_an_earlier_demo(fake_fit):
     assert run("demo").exit_code == 0
     assert Path("shrinkage-demo/thesis.txt").exists()
     assert run("demo", "--no-overwrite").exit_code == 2
-    Path("shrinkage-demo/path.json").unlink()
+    for name in ("path.json", "arrays.npz"):
+        Path("shrinkage-demo", name).unlink()
     done = run("demo")
     assert done.exit_code == 2 and "is empty or holds an earlier run" in done.stderr
     assert "Run the command in another folder." in done.stderr and "-o" not in done.stderr

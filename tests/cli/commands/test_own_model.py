@@ -231,7 +231,7 @@ def test_what_the_library_refuses_in_a_model_is_bad_input():
         ("metric", [], "The metrics of --model must fit the model's outputs."),
         ("lion", ["--penalty", "l1"], "--how proximal needs an optimizer with a known metric"),
         ("lion", ["--penalty", "l1"], "Use one of them, or --how coupled (which gives no exact zeros)."),
-        ("decayed", [], "For a path of weight decays give --penalty l2 and --how decoupled."),
+        ("decayed", [], "For a path of weight decays say --penalty l2 with --how decoupled."),
         ("linear_classes", ["--target", "town"], "--model must give probabilities for binary_crossentropy."),
         ("attached", [], "--model must have no penalty attached."),
         ("own_optimizer", [], "Received: optimizer OwnOptimizer. Give another --model."),

@@ -253,4 +253,4 @@ def test_a_damaged_image_has_a_reason(tmp_path, form):
 def test_two_classes_are_left_where_all_others_are_bad(images):
     for file in (images / "dark").iterdir():
         file.write_bytes(POSTSCRIPT)
-    refused(run("fit", images, "--dry-run"), "two classes or more. Received: light.")
+    refused(run("fit", images, "--dry-run"), "two classes or more. Received: light; ")
