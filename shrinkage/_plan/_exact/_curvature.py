@@ -20,6 +20,7 @@ class Curvature:
         basis: The coefficients of a step of 1 in each coordinate, (P, P).
         hessians: Hessians without the penalty, (H, k, P, P).
         numbers: The number of the Hessian of each strength, (S,).
+        scale: The factor of this Hessian for each strength, (S,).
         ridge: The penalty of each coordinate, (S, P).
         has_effect: Whether a step in a coordinate changes scores, (P,).
         weight: The sum of the weights of the rows.
@@ -30,14 +31,15 @@ class Curvature:
         basis: np.ndarray,
         hessians: np.ndarray,
         numbers: np.ndarray,
+        scale: np.ndarray,
         ridge: np.ndarray,
         has_effect: np.ndarray,
         weight: float,
     ):
-        self.basis, self._hessians, self._numbers = basis, hessians, numbers
+        self.basis, self._hessians, self._numbers, self._scale = basis, hessians, numbers, scale
         self._ridge, self._usable, self._weight = ridge, has_effect | (ridge > 0), weight
         size = hessians.diagonal(axis1=2, axis2=3).mean(axis=1)[numbers].astype(float)
-        self._loss_share = size / np.maximum(size + ridge, np.finfo(float).tiny)
+        self._loss_share = np.sqrt(size / np.maximum(size + ridge, np.finfo(float).tiny))
         """The share of the loss in the curvature of loss and penalty, (S, P)."""
         self._share, self._transport = 1.0, np.zeros_like(basis)
         self._factors: dict[float, list[list[np.ndarray]]] = {}
@@ -89,7 +91,7 @@ class Curvature:
         penalty = np.diag(np.where(self._usable[s], self._ridge[s], 1.0))
         found = []
         for hessian in self._hessians[self._numbers[s]]:
-            size = share * hessian.astype(float)
+            size = share * self._scale[s] * hessian.astype(float)
             smallest = _SMALLEST * np.trace(size) + np.finfo(float).tiny
             factor, _ = cho_factor(size + penalty + smallest * np.eye(len(size)), overwrite_a=True)
             found.append(factor)

@@ -11,7 +11,7 @@ from shrinkage._plan._exact._losses import compute_head_probabilities
 from shrinkage._plan._exact._moments import Moments
 from shrinkage._plan._exact._passes import Computation, Pass, RowPart
 
-_ALIKE = 0.03
+_ALIKE = 0.012
 """Strengths whose mean curvatures differ by less share a Hessian."""
 _SAMPLE_STRIDE = 8  # of this number of rows, one is used for the mean curvature, which scales the preconditioner
 _FARTHEST = 1e3
@@ -173,6 +173,7 @@ class LogLoss:
         values, vectors, is_positive = self._spectrum
         scale = 1 / np.sqrt(np.where(is_positive, values, 1.0))
         basis, (places, numbers) = self.to_raw(vectors * scale), _choose_strengths(curvature)
+        factors = curvature / curvature[places][numbers]
 
         def sum_products(part: RowPart) -> list[np.ndarray]:
             bend = self._get_probabilities(part, places)
@@ -186,17 +187,17 @@ class LogLoss:
 
         (hessians,) = yield Pass(sum_products)
         penalty = np.outer(ridge, scale**2 * self.penalised)
-        self.curvature = Curvature(basis, hessians, numbers, penalty, is_positive, self.weight)
+        self.curvature = Curvature(basis, hessians, numbers, factors, penalty, is_positive, self.weight)
 
-    def find_largest_score(self, w: np.ndarray) -> Computation[np.ndarray]:
-        """Return the largest score of a training row, in absolute value, (s,).
+    def find_largest_scores(self, w: np.ndarray) -> Computation[np.ndarray]:
+        """Return the largest scores of a training row, in absolute value, (s,).
 
         Scores of several classes are relative to their mean: a number added to all of them changes nothing.
         """
-        flat = self.to_raw(w).reshape(len(w), -1)
+        flat = self.to_raw(w).reshape(len(w), -1).astype(self.rough_dtype)
 
         def largest(part: RowPart) -> list[np.ndarray]:
-            scores = (_get_design(part) @ flat).reshape(-1, *w.shape[1:])[part.weight > 0]
+            scores = (_get_design(part, self.rough_dtype) @ flat).reshape(-1, *w.shape[1:])[part.weight > 0]
             if self.kind == "classes":
                 scores -= scores.mean(axis=1, keepdims=True)
             return [np.abs(scores).max(axis=(0, 1), initial=0)]

@@ -133,9 +133,9 @@ class _Descent:
 
     def _is_settled(self, place: np.ndarray, share: float) -> Computation[bool]:
         """Return whether the last step of a strength without a penalty was small, as near a minimum."""
-        change = yield from self._loss.find_largest_score(self._step[:, :, place])
-        size = yield from self._loss.find_largest_score(self.w[:, :, place])
-        return bool(change[0] <= max(_LARGEST_SCORE_CHANGE, share * size[0]))
+        both = np.concatenate([self._step[:, :, place], self.w[:, :, place]], axis=2)
+        change, size = yield from self._loss.find_largest_scores(both)
+        return bool(change <= max(_LARGEST_SCORE_CHANGE, share * size))
 
     def compute_newton_steps(self, places: np.ndarray) -> Computation[None]:
         """Compute the next steps of the strengths at some places."""

@@ -114,7 +114,7 @@ def _make_parts_in_memory(
         get_design = partial(rows.get_stored_design, number, block, f)
         design = get_design()  # here, and not in parallel: layers before the head run
         weight, targets = weigh(block, f), rows.get_targets(number, block)
-        used = np.flatnonzero(weight)[::stride]
+        used = np.flatnonzero(weight > 0)[::stride]
         if stride > 1 or (len(used) < _SHARE * len(weight) and design.nbytes <= bytes_left):
             bytes_left -= design[:1].nbytes * len(used)
             get_design = cache(partial(np.take, design, used, axis=0))  # in parallel, in the first pass
