@@ -46,8 +46,8 @@ def test_a_killed_command_goes_on():
     for _ in range(5):  # a run chooses the plan by time, and another plan may give other bits
         finish(*many, "-o", "plain", "--overwrite")
         resumed, plain = sh.Path.load("run"), sh.Path.load("plain")
-        np.testing.assert_allclose(resumed.cv_loss, plain.cv_loss, rtol=0.01)
-        if plain.plan == resumed.plan:  # on a busy machine perhaps in none of these runs
+        np.testing.assert_allclose(resumed.mean, plain.mean, rtol=0.01)
+        if plain.plan | {"reason": ""} == resumed.plan | {"reason": ""}:  # the reason has the times
             same_numbers("run", "plain")
             break
     assert RESULTS <= {file.name for file in Path("run").iterdir()}
