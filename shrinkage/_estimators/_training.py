@@ -113,6 +113,11 @@ def _check_network(network: Any, columns: Columns, x: Any) -> None:
     """Refuse a model of the user that does not fit to the rows or to the target."""
     if not isinstance(network, keras.Model):
         raise TypeError(f"`model` must return a compiled keras.Model. Received: {type(network).__name__}.")
+    if not network.built:
+        raise ValueError(
+            f"`model` must be built, so that it has weights. Received: {type(network).__name__}, which is not built. "
+            f"Start it with keras.Input(({x.shape[1]},))."
+        )
     classes = len(columns.labels)
     expected = [(None, 1)] if columns.task == "regression" else [(None, classes)] + [(None, 1)] * (classes == 2)
     if network.output_shape not in expected:

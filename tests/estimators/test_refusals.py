@@ -1,5 +1,6 @@
 """Targets, weights and arrays that the estimators refuse."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -49,6 +50,7 @@ BAD_PARAMETERS = {
     "class_weight": ({"class_weight": "even"}, "`class_weight` must be None, .balanced., or .* Received: 'even'"),
     "a negative weight": ({"class_weight": {0: -1.0}}, "`class_weight` must give .* not negative. Received: -1.0"),
     "no class that counts": ({"class_weight": {0: 0, 1: 0}}, "^`class_weight` must give some rows a weight above 0"),
+    "not built": ({"model": keras.Sequential()}, r"^`model` must be built.* Start it with keras.Input\(\(1,\)\)"),
     "a function of three": ({"model": lambda a, b, c: None}, r"`model` must be .* Received: <lambda>\(a, b, c\)"),
 }
 

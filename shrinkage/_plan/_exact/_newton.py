@@ -29,6 +29,8 @@ another class alone has 0.5."""
 _STEPS = 60
 """Maximum number of Newton steps. Usually 4 to 12 suffice; for classes that are separated it takes about 40."""
 _INNER_STEPS = 60
+_ACCURATE = np.array([1e-3])
+"""The relative accuracy of a step that decides whether classes are separated, (1,)."""
 NEAR = 0.05
 """Hessians are computed as soon as a step changes the scores by less, in the root mean square, as they then hardly
 change."""
@@ -132,10 +134,18 @@ class _Descent:
                 self.settled[place] = yield from self._is_settled(place, share)
 
     def _is_settled(self, place: np.ndarray, share: float) -> Computation[bool]:
-        """Return whether the last step of a strength without a penalty was small, as near a minimum."""
-        both = np.concatenate([self._step[:, :, place], self.w[:, :, place]], axis=2)
-        change, size = yield from self._loss.find_largest_scores(both)
-        return bool(change <= max(_LARGEST_SCORE_CHANGE, share * size))
+        """Return whether the last step of a strength without a penalty was small, as near a minimum.
+
+        Of classes the next step must be small too: the last may lack the part along which some classes are separated.
+        """
+        last, following = self._step[:, :, place], np.zeros_like(self._step[:, :, place])
+        if self._loss.kind == "classes":
+            following = yield from _solve_by_conjugate_gradients(
+                self._loss, self._gradient[:, :, place], self.curvature[place], self._ridge[place], _ACCURATE, place
+            )
+        both = np.concatenate([last, following, self.w[:, :, place]], axis=2)
+        change, next_change, size = yield from self._loss.find_largest_scores(both)
+        return bool(change <= max(_LARGEST_SCORE_CHANGE, share * size) and next_change <= _LARGEST_SCORE_CHANGE)
 
     def compute_newton_steps(self, places: np.ndarray) -> Computation[None]:
         """Compute the next steps of the strengths at some places."""

@@ -26,6 +26,17 @@ def separate(x: np.ndarray, y: np.ndarray, classes: int) -> bool:
     return found.fun < -1e-9
 
 
+def test_classes_that_meet_in_some_rows_are_separated_too():
+    """The third class is beyond 0, where rows of two classes are; few rows, whole numbers."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x = np.round(2 * rng.normal(size=(45, 2)))
+        y = np.argmax(np.round(x @ rng.normal(size=(2, 3))) + 1e-3 * rng.normal(size=(45, 3)), axis=1)
+        path = sh.fit(linear(*HEADS[3], columns=2), x, y, penalty="l2", lams=[0.1, 0.0], cv=3, solver="exact")
+        for f, rows in enumerate(path.folds.train):
+            assert separate(x[rows], y[rows], 3) == np.isnan(path.cv_loss[f, -1, 0])
+
+
 @pytest.mark.parametrize(
     ("classes", "n", "noises"),
     [(2, 2000, (0.0, 0.02, 0.05)), (3, 200, (0.0, 0.02, 0.1)), (3, 600, (0.005, 0.02, 0.05))],
