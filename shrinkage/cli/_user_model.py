@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._messages._note import quote
 
 from ._errors import BadInput, get_error_text
 
@@ -62,7 +63,10 @@ def make_user_model(name: str, n_inputs: int, n_outputs: int, task: "Task") -> "
 
     model = _load(name) if name.endswith(".keras") else _call(name, n_inputs, n_outputs)
     if not isinstance(model, keras.Model):
-        raise BadInput(f"--model must give a keras.Model. Received: {name}, which gives a {type(model).__name__}.")
+        raise BadInput(
+            f"--model must give a keras.Model. Received: {name}, which gives {quote(model)}. Let it give the compiled "
+            "model."
+        )
     if not getattr(model, "compiled", False) or getattr(model, "loss", None) is None:
         raise BadInput(
             f"--model must be compiled with a loss. Received: {name}, which is not. Call "
@@ -204,6 +208,12 @@ def _check_shapes(name: str, model: "keras.Model", n_inputs: int, n_outputs: int
         raise BadInput(
             f"--model must have one input and one output. Received: {name}, with inputs: {len(inputs)}, outputs: "
             f"{len(outputs)}. Leave the others out."
+        )
+    dtype = str(inputs[0].dtype)
+    if not dtype.startswith(("float", "bfloat")):
+        raise BadInput(
+            f"--model must take the numbers of the encoded table, most of which are not whole. Received: {name}, whose "
+            f"input has the dtype {dtype}. Begin it with keras.Input(({n_inputs},))."
         )
     for end, tensors, size in (("input", inputs, n_inputs), ("output", outputs, n_outputs)):
         shape, needed = tuple(tensors[0].shape), (None, size)

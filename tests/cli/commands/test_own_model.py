@@ -30,6 +30,12 @@ def wide(n_inputs, n_outputs):
 def failing():
     raise RuntimeError("no luck")
 
+def whole_numbers(n_inputs, n_outputs):
+    model = keras.Sequential([keras.Input((n_inputs,), dtype="int32"), keras.layers.Dense(n_outputs)])
+    model.compile("sgd", "mse")
+    return model
+
+
 def nothing():
     pass
 
@@ -157,7 +163,7 @@ def test_a_saved_model_trains_and_predicts():
         ("broken.py:network", [], "broken.py raised ZeroDivisionError: division by zero."),
         ("nets.py:absent", [], "nets.py has no function absent"),
         ("nets.py:failing", [], "Received: nets.py:failing, which raised RuntimeError: no luck."),
-        ("nets.py:nothing", [], "Received: nets.py:nothing, which gives a NoneType."),
+        ("nets.py:nothing", [], "Received: nets.py:nothing, which gives None. Let it give the compiled model."),
         ("nets.py:not_compiled", [], "--model must be compiled with a loss"),
         ("nets.py:three", [], "Received: nets.py:three, which needs 3."),
         (
@@ -174,6 +180,11 @@ def test_a_saved_model_trains_and_predicts():
             "nets.py:subclassed",
             [],
             "which gives a Own without inputs. Make it by keras.Model(inputs, outputs), from keras.Input((8,)).",
+        ),
+        (
+            "nets.py:whole_numbers",
+            [],
+            "Received: nets.py:whole_numbers, whose input has the dtype int32. Begin it with keras.Input((8,)).",
         ),
         ("nets.py:unbuilt", [], "gives a Sequential without inputs. Begin it with keras.Input((8,))."),
         (
