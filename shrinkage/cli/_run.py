@@ -1,4 +1,4 @@
-"""The folder of a run: its path, its status, and its command and terms, from the files beside its path."""
+"""The folder of a run: the path, the status of the training, the command, and the terms of messages."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -39,16 +39,15 @@ class Curvature:
         self.basis, self._hessians, self._numbers, self._scale = basis, hessians, numbers, scale
         self._ridge, self._usable, self._weight = ridge, has_effect | (ridge > 0), weight
         size = hessians.diagonal(axis1=2, axis2=3).mean(axis=1)[numbers].astype(float)
-        self._loss_share = np.sqrt(size / np.maximum(size + ridge, np.finfo(float).tiny))
-        """The share of the loss in the curvature of loss and penalty, (S, P)."""
-        self._share, self._transport = 1.0, np.zeros_like(basis)
+        self._loss_part = np.sqrt(size / np.maximum(size + ridge, np.finfo(float).tiny))
+        """The root of the share of the loss in the curvature of loss and penalty, (S, P)."""
+        self._share, self._correction = 1.0, np.zeros_like(basis)
         self._factors: dict[float, list[list[np.ndarray]]] = {}
 
     def adapt(self, gram: np.ndarray, weight: float) -> "Curvature":
         """Return the Hessians of a part of the rows.
 
-        The Hessian H of all rows times the share of the part, which is as if both had the same Gram matrix, becomes
-        T H T with T = G^(1/2).
+        With the Gram matrix G of the part, the Hessian H of all rows becomes T H T, with T = G^(1/2).
 
         Args:
             gram: The Gram matrix of the part in the coordinates, (P, P).
@@ -58,7 +57,7 @@ class Curvature:
         part._share = float(f"{weight / self._weight:.2g}")  # folds of about the same size share the factors
         values, vectors = np.linalg.eigh(gram / part._share)
         inverse = vectors * np.clip(values, 1 / _FARTHEST, _FARTHEST) ** -0.5 @ vectors.T
-        part._transport = inverse - np.eye(len(gram))
+        part._correction = inverse - np.eye(len(gram))
         return part
 
     def solve(self, gradient: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -79,12 +78,12 @@ class Curvature:
         return np.tensordot(self.basis, inner, 1)
 
     def _adapt_coordinates(self, v: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Return T^-1 times vectors (P, k, s), in coordinates whose curvature is that of the penalty nearly unchanged.
+        """Return T^-1 times vectors (P, k, s).
 
-        The penalty is the same for all rows.
+        Coordinates with the curvature of the penalty stay nearly as they are: the penalty is the same for all rows.
         """
-        share = self._loss_share[places].T[:, None]
-        return v + share * np.tensordot(self._transport, share * v, 1)
+        part = self._loss_part[places].T[:, None]
+        return v + part * np.tensordot(self._correction, part * v, 1)
 
     def _factorise(self, s: int, share: float) -> list[np.ndarray]:
         """Return the Cholesky factors of the Hessian of loss and penalty of each label at a strength."""
