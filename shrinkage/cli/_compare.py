@@ -129,7 +129,7 @@ def compare(
     comparison = _train(table_data, settings, options["max_memory"], penalties, nested)
     document = _report(console, table_data, settings, comparison)
     with catch_full_disk(folder):
-        _write(table_data, comparison, folder)
+        _write(table_data, comparison, settings, folder)
     _finish(console, comparison, settings, folder, document)
 
 
@@ -172,14 +172,14 @@ def _say_estimate(
     console: Console, table_data: "TableData", settings: Settings, max_memory: int | None, n_penalties: int
 ) -> None:
     from ._dry_run import say_estimate
-    from ._terms import translate_refusals
+    from ._terms import make_shell_terms, translate_refusals
 
-    labels = table_data.columns.labels
-    with translate_refusals(labels):
+    terms = make_shell_terms(table_data.columns.labels, settings.model)
+    with translate_refusals(terms):
         arguments = _make_arguments(table_data, settings, max_memory)[0]
     if n_penalties > 1:
         console.say(f"one of {n_penalties} penalties, which take about as long each:")
-    say_estimate(console, arguments, labels, {"data": table_data.to_document(), "columns": table_data.list_columns()})
+    say_estimate(console, arguments, terms, {"data": table_data.to_document(), "columns": table_data.list_columns()})
 
 
 def _train(
@@ -187,11 +187,11 @@ def _train(
 ) -> "sh.Comparison":
     import shrinkage as sh
 
-    from ._terms import translate_refusals
+    from ._terms import make_shell_terms, translate_refusals
 
     arguments, scale = _make_arguments(table_data, settings, max_memory)
     of_one = ("penalty", "how", "budget", "learning_curve")
-    with translate_refusals(table_data.columns.labels):
+    with translate_refusals(make_shell_terms(table_data.columns.labels, settings.model)):
         comparison = sh.compare(
             **{name: value for name, value in arguments.items() if name not in of_one},
             penalties=penalties, nested=nested, **get_progress_arguments(), **get_cluster_arguments(),
@@ -215,8 +215,7 @@ def _report(
     from ._results import make_path_document
     from ._terms import make_shell_terms
 
-    labels, nested = table_data.columns.labels, comparison.nested
-    terms = make_shell_terms(labels)
+    nested, terms = comparison.nested, make_shell_terms(table_data.columns.labels, settings.model)
     console.say(format_comparison(comparison, terms))
     return {
         "data": table_data.to_document(),
@@ -232,7 +231,7 @@ def _report(
     }
 
 
-def _write(table_data: "TableData", comparison: "sh.Comparison", folder: File) -> None:
+def _write(table_data: "TableData", comparison: "sh.Comparison", settings: Settings, folder: File) -> None:
     """Write the table, the pictures, and the run of the least."""
     from shrinkage._compare._weights_plot import compute_weight_data
 
@@ -249,7 +248,7 @@ def _write(table_data: "TableData", comparison: "sh.Comparison", folder: File) -
             assemble_model(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
         table_data.skipped_rows.save(fresh)
-        write_path(path, fresh, make_shell_terms(columns.labels))
+        write_path(path, fresh, make_shell_terms(columns.labels, settings.model))
         comparison.table().to_csv(fresh / "comparison.csv", index=False)
         comparison.plot(fresh / "comparison.png")
         if any(compute_weight_data(path) is not None for path in comparison.paths.values()):

@@ -250,18 +250,18 @@ def _fit_images(
         check_folder(folder, overwrite)
     image_data = prepare_images(data)
     settings = read_image_split(image_data, settings)
-    labels = image_data.images.labels
+    terms = make_shell_terms(image_data.images.labels)
     console.say(image_data.describe())
     console.say(f"training: {settings.describe('small convolutional network')}\n")
     import_keras()
-    with translate_refusals(labels):
+    with translate_refusals(terms):
         arguments = make_image_fit_arguments(image_data, settings, max_memory)
     if dry_run:
-        return say_estimate(console, arguments, labels, {"data": image_data.to_document()})
+        return say_estimate(console, arguments, terms, {"data": image_data.to_document()})
     with record_run(folder, max_memory) as record:
-        with translate_refusals(labels):
+        with translate_refusals(terms):
             path = sh.fit(**arguments, run=record, **get_progress_arguments(), **get_cluster_arguments())
-        console.say(describe_path_in_shell(path, make_shell_terms(labels)))
+        console.say(describe_path_in_shell(path, terms))
         with catch_full_disk(folder):
             write_image_run(image_data, path, settings, folder)
     document = {"data": image_data.to_document(), "settings": settings.__dict__}
@@ -270,7 +270,7 @@ def _fit_images(
         path,
         settings,
         folder,
-        {**document, **make_path_document(path, settings.rule, make_shell_terms(labels))},
+        {**document, **make_path_document(path, settings.rule, terms)},
     )
 
 
@@ -339,14 +339,14 @@ def _stop_before_training(
 ) -> None:
     from ._dry_run import say_estimate
     from ._network import TargetScale
-    from ._terms import translate_refusals
+    from ._terms import make_shell_terms, translate_refusals
     from ._train import make_fit_arguments
 
-    labels = table_data.columns.labels
+    terms = make_shell_terms(table_data.columns.labels, settings.model)
     scale = TargetScale.from_values(table_data.columns.task, table_data.target.values)
-    with translate_refusals(labels):
+    with translate_refusals(terms):
         arguments = make_fit_arguments(table_data, settings, scale, max_memory)
-    say_estimate(console, arguments, labels, {"data": table_data.to_document(), "columns": table_data.list_columns()})
+    say_estimate(console, arguments, terms, {"data": table_data.to_document(), "columns": table_data.list_columns()})
 
 
 def _write(table_data: "TableData", path: "Path", settings: Settings, folder: File) -> None:
@@ -362,7 +362,7 @@ def _write(table_data: "TableData", path: "Path", settings: Settings, folder: Fi
             assemble_model(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
         table_data.skipped_rows.save(fresh)
-        write_path(path, fresh, make_shell_terms(columns.labels))
+        write_path(path, fresh, make_shell_terms(columns.labels, settings.model))
 
 
 def _report(console: Console, table_data: "TableData", path: "Path", settings: Settings) -> dict[str, Any]:
@@ -375,7 +375,7 @@ def _report(console: Console, table_data: "TableData", path: "Path", settings: S
     )
     from ._terms import make_shell_terms
 
-    terms = make_shell_terms(table_data.columns.labels)
+    terms = make_shell_terms(table_data.columns.labels, settings.model)
     options = {**settings.__dict__, "hidden": settings.layers}
     document = {
         "data": table_data.to_document(),

@@ -1,5 +1,6 @@
 """The folder of a run: the path, the status of the training, the command, and the terms of messages."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,15 @@ def read_command(run: Path) -> str:
     return file.read_text("utf-8", errors="replace").strip()
 
 
+def _read_model_option(run: Path) -> str:
+    """Return the `--model` of the command of a run; "mlp" if none is given, or the file is damaged."""
+    try:
+        words = shlex.split(read_command(run).replace("--model=", "--model "))
+    except ValueError:  # a quote without an end
+        return "mlp"
+    return words[words.index("--model") + 1] if "--model" in words[:-1] else "mlp"
+
+
 def get_run_terms(run: Path) -> Vocabulary:
     """Return the terms of the program that made a run: Python's, or the shell's with the labels of the classes.
 
@@ -93,7 +103,7 @@ def get_run_terms(run: Path) -> Vocabulary:
     from ._images import RECORD, Images
 
     if (run / "columns.json").exists():
-        return make_shell_terms(Columns.load(run / "columns.json").labels)
+        return make_shell_terms(Columns.load(run / "columns.json").labels, _read_model_option(run))
     if (run / RECORD).exists():
         return make_shell_terms(Images.load(run / RECORD).labels)
     return SHELL_TERMS if (run / COMMAND_LINE).exists() else PYTHON

@@ -12,6 +12,7 @@ from shrinkage._messages._note import Note, Vocabulary
 from shrinkage._plan._cluster._connection import ClusterError
 
 from ._errors import BadInput, TrainingFailed, escape_controls, is_refusal
+from ._user_model import is_user_model
 
 SHELL_TERMS = Vocabulary(
     {
@@ -77,13 +78,25 @@ SHELL_TERMS = Vocabulary(
 )
 
 
-def make_shell_terms(labels: Sequence[object]) -> Vocabulary:
-    """Return the shell's terms, with labels of classes."""
-    return replace(SHELL_TERMS, labels=labels)
+def make_shell_terms(labels: Sequence[object], model: str = "mlp") -> Vocabulary:
+    """Return the shell's terms, with labels of classes, and with the name of a `--model` that is a file of the user.
+
+    Example:
+        >>> make_shell_terms([], "nets.py:small").words["learning_rate"]
+        'the learning rate of --model nets.py:small'
+    """
+    option = f"--model {model}"
+    words = {
+        "model": option,
+        "loss": f"The loss of {option}",
+        "metrics": f"The metrics of {option}",
+        "learning_rate": f"the learning rate of {option}",
+    }
+    return replace(SHELL_TERMS, words={**SHELL_TERMS.words, **(words if is_user_model(model) else {})}, labels=labels)
 
 
 @contextlib.contextmanager
-def translate_refusals(labels: Sequence[object], *, trains: bool = True) -> Iterator[None]:
+def translate_refusals(terms: Vocabulary, *, trains: bool = True) -> Iterator[None]:
     """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too.
 
     That a budget is not used is said before a training, which then takes far longer than expected.
@@ -92,17 +105,17 @@ def translate_refusals(labels: Sequence[object], *, trains: bool = True) -> Iter
         warnings.filterwarnings("ignore", category=UserWarning, module=r"(shrinkage|click)\.")
         if trains:
             warnings.filterwarnings("always", r"`budget` is not used", UserWarning)
-        warnings.showwarning = _make_warning_hook(make_shell_terms(labels), warnings.showwarning)
+        warnings.showwarning = _make_warning_hook(terms, warnings.showwarning)
         try:
             yield
         except ClusterError as error:
-            raise TrainingFailed(make_shell_terms(labels).say(error.args[0])) from error
+            raise TrainingFailed(terms.say(error.args[0])) from error
         except (TypeError, ValueError) as error:
             if isinstance(error.__cause__, BadInput):  # of a part of a table that was read in between
                 raise error.__cause__ from None
             if not is_refusal(error):
                 raise
-            raise BadInput(make_shell_terms(labels).say(error.args[0])) from error
+            raise BadInput(terms.say(error.args[0])) from error
 
 
 def _make_warning_hook(terms: Vocabulary, show: Callable[..., None]) -> Callable[..., None]:

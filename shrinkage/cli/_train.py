@@ -17,10 +17,10 @@ def train_path(table_data: "TableData", settings: Settings, max_memory: int | No
     import shrinkage as sh
 
     from ._network import TargetScale
-    from ._terms import translate_refusals
+    from ._terms import make_shell_terms, translate_refusals
 
     scale = TargetScale.from_values(table_data.columns.task, table_data.target.values)
-    with translate_refusals(table_data.columns.labels):
+    with translate_refusals(make_shell_terms(table_data.columns.labels, settings.model)):
         path = sh.fit(**make_fit_arguments(table_data, settings, scale, max_memory), **display_arguments)
     return scale.in_target_units(path)
 

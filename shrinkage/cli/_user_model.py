@@ -36,8 +36,8 @@ def check_model_option(name: str) -> None:
     is_code = bool(colon) and file.endswith(".py") and function.isidentifier()
     if not is_code and not name.endswith(".keras"):
         code = name.rstrip(":")
-        advice = f" Name a function of the file, as in {code}:function." if code.endswith(".py") else ""
-        raise BadInput(f"--model must be mlp, linear, FILE.py:function or MODEL.keras. Received: {name!r}.{advice}")
+        advice = f"Name a function of the file, as in {code}:function." if code.endswith(".py") else "Correct the name."
+        raise BadInput(f"--model must be mlp, linear, FILE.py:function or MODEL.keras. Received: {name!r}. {advice}")
     place = Path(file if is_code else name)
     if not place.is_file():
         raise BadInput(

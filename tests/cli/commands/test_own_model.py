@@ -155,7 +155,7 @@ def test_a_saved_model_trains_and_predicts():
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("tree", [], "must be mlp, linear, FILE.py:function or MODEL.keras. Received: 'tree'."),
+        ("tree", [], "must be mlp, linear, FILE.py:function or MODEL.keras. Received: 'tree'. Correct the name."),
         ("nets.py", [], "Received: 'nets.py'. Name a function of the file, as in nets.py:function."),
         ("no.py:network", [], "no.py does not exist"),
         ("no.keras", [], "no.keras does not exist"),
@@ -225,7 +225,7 @@ def test_what_the_library_refuses_in_a_model_is_bad_input():
     done = run("fit", write(), "--target", "price", "--model", "eager.py:network", "--dry-run")
     assert (
         done.exit_code == 2
-        and "Error: --model (" in done.stderr
+        and "Error: --model eager.py:network (" in done.stderr
         and ") must be compiled with run_eagerly=False. Received: run_eagerly=True." in done.stderr
     ), done.output
 
@@ -233,18 +233,22 @@ def test_what_the_library_refuses_in_a_model_is_bad_input():
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("summed", [], "The loss of --model must average over rows"),
+        ("summed", [], "The loss of --model nets.py:summed must average over rows"),
         (
             "weighted",
             [],
             "A --target of numbers, which are standardised, needs loss='mean_squared_error' and one output.",
         ),
-        ("metric", [], "The metrics of --model must fit the model's outputs."),
+        ("metric", [], "The metrics of --model nets.py:metric must fit the model's outputs."),
         ("lion", ["--penalty", "l1"], "--how proximal needs an optimizer with a known metric"),
         ("lion", ["--penalty", "l1"], "Use one of them, or --how coupled (which gives no exact zeros)."),
         ("decayed", [], "For a path of weight decays say --penalty l2 with --how decoupled."),
-        ("linear_classes", ["--target", "town"], "--model must give probabilities for binary_crossentropy."),
-        ("attached", [], "--model must have no penalty attached."),
+        (
+            "linear_classes",
+            ["--target", "town"],
+            "--model nets.py:linear_classes must give probabilities for binary_crossentropy.",
+        ),
+        ("attached", [], "--model nets.py:attached must have no penalty attached."),
         ("own_optimizer", [], "Received: optimizer OwnOptimizer. Give another --model."),
     ],
 )
@@ -252,3 +256,16 @@ def test_what_the_library_refuses_in_a_model_is_in_the_words_of_the_shell(model,
     done = fit(f"nets.py:{model}", "--dry-run", *options)
     assert done.exit_code == 2 and message in done.stderr, done.output
     assert not re.search("`(model|loss|metrics|y|x|how)`|shrinkage[.](fit|L2|Coupled|attach)|how=", done.stderr)
+
+
+def test_the_learning_rate_of_a_function_is_named_where_it_can_be_changed():
+    Path("slow.py").write_text(CODE.replace("SGD(0.01)", "SGD(1e9)"))
+    done = run(
+        "fit", write(), "--target", "price", "--model", "slow.py:network", "--epochs", 2, "--folds", 2, "-o", "run"
+    )
+    assert "Lower the learning rate of --model slow.py:network" in done.stdout, done.output
+    assert "--learning-rate" not in done.output
+    page, shown = Path("run/report.html").read_text("utf-8"), run("show", "run").stdout
+    for text in (page, shown):
+        assert "Lower the learning rate of --model slow.py:network" in text
+        assert "--learning-rate" not in text
