@@ -15,7 +15,7 @@ from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._fit import advise_rate, fit, get_result_name
 from ._progress import get_progress_arguments
-from ._recorded import RecordedCommand, check_unused, remove_record
+from ._recorded import RecordedCommand, check_unused, get_typed_options, remove_record
 from ._settings import Settings
 
 if TYPE_CHECKING:
@@ -135,13 +135,17 @@ def compare(
 
 def _describe_image_runs(folder: File, penalties: tuple[str, ...]) -> str:
     """Say how penalties are compared on images: runs of `shrinkage fit` have the same folds too."""
+    from ._prepare import TableOptions
+
+    of_tables = {*(each.name for each in fields(TableOptions)), "target", "penalties", "nested", "output"} - {
+        "max_memory"
+    }
+    given = get_typed_options(without=of_tables)
     runs = []
     for name in penalties:
-        how = "l2 --how decoupled" if name == "decoupled" else name
-        runs.append(
-            f"    {shlex.join(['shrinkage', 'fit', str(folder)])} --penalty {how} "
-            f"{shlex.join(['-o', f'{get_result_name(folder)}-{name}'])}\n"
-        )
+        penalty = ["l2", "--how", "decoupled"] if name == "decoupled" else [name]
+        output = ["-o", f"{get_result_name(folder)}-{name}"]
+        runs.append(f"    {shlex.join(['shrinkage', 'fit', str(folder), '--penalty', *penalty, *given, *output])}\n")
     return (
         f"DATA must be a table. Received: {folder}, a folder of images. Compare the verdicts of these runs, which have "
         f"the same folds:\n{''.join(runs)}Or call shrinkage.compare in Python, which takes images."

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,18 @@ def get_command_line() -> str:
     """Return the current command, a `RecordedCommand`, as it is typed; of a run that goes on, that which began it."""
     context = click.get_current_context()
     return shlex.join(["shrinkage", context.command.name or "", *context.meta[_ARGUMENTS]])
+
+
+def get_typed_options(without: Collection[str] = ()) -> list[str]:
+    """Return the options of the current command, a `RecordedCommand`, and their values, as they are typed."""
+    context = click.get_current_context()
+    values, _, order = context.command.make_parser(context).parse_args(list(context.meta[_ARGUMENTS]))
+    words = list[str]()
+    for each in dict.fromkeys(order):
+        if isinstance(each, click.Option) and each.name not in without:
+            value = values[each.name or ""]
+            words += [each.opts[0]] if each.is_flag else [each.opts[0], str(value)]
+    return words
 
 
 def is_unfinished(folder: Path) -> bool:

@@ -164,11 +164,13 @@ def test_a_comparison_of_images_is_refused_with_runs_that_work(fit):
         Path("my images", name).mkdir(parents=True)
         for number in range(6):
             keras.utils.save_img(Path("my images", name, f"{number}.png"), np.full((4, 4, 3), number))
-    done = run("compare", "my images", "--penalties", "l2,decoupled")
+    options = ["--folds", "3", "--learning-rate", "1e-3", "--max-memory", "2GB"]
+    done = run("compare", "my images", "--penalties", "l2,decoupled", "--nested", *options)
     refused(done, "shrinkage.compare in Python, which takes images")
     lines = [shlex.split(line) for line in done.stderr.splitlines() if line.strip().startswith("shrinkage fit")]
     assert [line[-1] for line in lines] == ["my images-l2", "my images-decoupled"]
     for line in lines:
+        assert set(options) <= set(line)
         assert run(*line[1:], "--dry-run").exit_code == 0, line
 
 
