@@ -15,6 +15,14 @@ from shrinkage._cohort._run_part import RunPart, Summary
 Average = Callable[[np.ndarray], np.ndarray]
 
 
+class IsClose(Protocol):
+    """Whether losses are close to the losses at the best epoch; both as means (s,), and of each row (m, s)."""
+
+    def __call__(
+        self, mean: np.ndarray, best: np.ndarray, row_loss: np.ndarray, best_row_loss: np.ndarray, /
+    ) -> np.ndarray: ...
+
+
 class AnyCohort(Protocol):
     """F x S members: a `Cohort`, a `StreamCohort` or an `ExactCohort`, which documents the methods."""
 
@@ -48,8 +56,15 @@ class Scores:
     """Prediction for each held-out row at the kept epoch of each strength, a tree of (m, lam, ...)."""
     diverged: np.ndarray
     """Whether the loss of a member became NaN or infinite, (fold, lam)."""
+    kept_epoch: np.ndarray
+    """The kept epoch of each strength, counted from 1, (1, lam); 1 if every epoch diverged."""
     metrics: dict[str, np.ndarray]
     """Metrics of all held-out rows at the kept epoch, (1, lam) each, if `predictions` are of a part of the rows."""
+
+    @property
+    def epochs(self) -> np.ndarray:
+        """The kept epoch of each strength, (S,)."""
+        return self.kept_epoch[0]
 
     def take(self, order: np.ndarray | slice) -> "Scores":
         """Return the scores of some strengths, in the given order."""
@@ -85,18 +100,22 @@ class Progress:
     """Number of epochs since then, (s,)."""
     is_training: np.ndarray
     """Whether the strength has not stopped, (s,)."""
+    kept_epoch: np.ndarray
+    """The kept epoch, counted from 1, (s,)."""
     cv_loss: list[np.ndarray] = field(default_factory=list)
     """Held-out losses of each epoch, (f, s)."""
     train_loss: list[np.ndarray] = field(default_factory=list)
     """Training losses of each epoch, (f, s)."""
     kept: Any = None
     """Row losses, predictions and metrics at the kept epoch of each strength."""
+    best_row_loss: np.ndarray | None = None
+    """Row losses at the best epoch of each strength, if a later epoch may be kept, (m, s)."""
 
     @classmethod
     def begin(cls, shape: tuple[int, ...]) -> "Progress":
         """Return the state before the first epoch of (f, s) members."""
         s = shape[1]
-        return cls(np.zeros(shape, bool), np.full(s, np.inf), np.zeros(s, int), np.full(s, True))
+        return cls(np.zeros(shape, bool), np.full(s, np.inf), np.zeros(s, int), np.full(s, True), np.ones(s, int))
 
     @property
     def n_epochs(self) -> int:
@@ -110,7 +129,15 @@ class Progress:
             losses.append(np.full(self.diverged.shape, np.nan))
         self.epochs_since_best = self.epochs_since_best + 1
 
-    def add(self, step_diverged: np.ndarray, evaluation: Evaluation, *, keep: str | int, average: Average) -> None:
+    def add(
+        self,
+        step_diverged: np.ndarray,
+        evaluation: Evaluation,
+        *,
+        keep: str | int,
+        average: Average,
+        is_close: IsClose | None = None,
+    ) -> None:
         """Add an epoch. Members step together until all have stopped; later epochs of a stopped member are ignored."""
         failed = step_diverged | ~np.isfinite(evaluation.cv_loss)
         self.diverged = self.diverged | (self.is_training & failed)
@@ -123,12 +150,24 @@ class Progress:
         self.best = np.where(improved, mean, self.best)
         self.epochs_since_best = np.where(improved, 0, self.epochs_since_best + 1)
         found = evaluation.row_loss, evaluation.predictions, evaluation.metrics
-        strengths = self.is_training & _is_kept(keep, epoch, improved)
+        strengths = self.is_training & _is_kept(keep, epoch, improved, np.isfinite(mean))
+        if is_close is not None:
+            strengths = strengths | self._find_close(is_close, mean, evaluation.row_loss, improved)
+        self.kept_epoch = np.where(strengths, epoch + 1, self.kept_epoch)
         if strengths.all():  # without a copy of the predictions
             self.kept = tree.map_structure(partial(np.require, requirements="W"), found)
             return
         self.kept = tree.map_structure(_empty_like, found) if self.kept is None else self.kept
         tree.map_structure(partial(_keep, strengths), self.kept, found)
+
+    def _find_close(
+        self, is_close: IsClose, mean: np.ndarray, row_loss: np.ndarray, improved: np.ndarray
+    ) -> np.ndarray:
+        """Return the strengths whose loss is close to that of their best epoch so far, (s,)."""
+        if self.best_row_loss is None:
+            self.best_row_loss = np.array(row_loss)
+        _keep(improved, self.best_row_loss, row_loss)
+        return np.isfinite(mean) & is_close(mean, self.best, row_loss, self.best_row_loss)
 
     def make_summary(self) -> Summary:
         """Return the lowest mean held-out loss of each strength, None if a member diverged, and the epoch."""
@@ -153,6 +192,7 @@ def score(
     part: RunPart,
     tick: Callable[[Progress], None],
     scored_epochs: Collection[int] | None = None,
+    is_close: IsClose | None = None,
 ) -> Scores:
     """Train strengths (f, s) from the start, and score them after every epoch or after some epochs.
 
@@ -168,6 +208,8 @@ def score(
         tick: A function of the state that is called before the first epoch, after the steps of each epoch, and at its
             end.
         scored_epochs: The epochs after which the members are scored, counted from 1; None for all.
+        is_close: A function that finds the strengths whose losses are close to those of the best epoch: the latest such
+            epoch is kept in place of the best. None keeps the epoch of `keep`.
     """
     if epochs < 1:
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
@@ -182,7 +224,7 @@ def score(
         tick(progress)
         if scored_epochs is None or progress.n_epochs + 1 in scored_epochs:
             # No name for the scores: they are freed before the next epoch makes others of this size.
-            progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average)
+            progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average, is_close=is_close)
         else:
             progress.add_unscored(step_diverged)
         tick(progress)
@@ -191,7 +233,7 @@ def score(
         part.keep(progress.n_epochs, partial(_get_state, cohort, progress), progress.make_summary)
     row_loss, predictions, metrics = progress.kept
     losses = np.stack(progress.cv_loss, -1), np.stack(progress.train_loss, -1)
-    scores = Scores(*losses, row_loss, predictions, progress.diverged, metrics)
+    scores = Scores(*losses, row_loss, predictions, progress.diverged, progress.kept_epoch[None], metrics)
     part.finish(vars(scores), progress.make_summary())
     return scores
 
@@ -208,10 +250,10 @@ def _empty_like(array: np.ndarray) -> np.ndarray:
     return np.full_like(array, np.nan if np.issubdtype(array.dtype, np.floating) else 0)
 
 
-def _is_kept(keep: str | int, epoch: int, is_improved: np.ndarray) -> np.ndarray:
-    if keep == "best":
-        return is_improved
-    return np.full(is_improved.shape, keep == "last" or keep == epoch + 1)
+def _is_kept(keep: str | int, epoch: int, is_improved: np.ndarray, is_finite: np.ndarray) -> np.ndarray:
+    if isinstance(keep, str):
+        return is_improved if keep == "best" else is_finite
+    return np.full(is_improved.shape, keep == epoch + 1)
 
 
 class TrainedMember(NamedTuple):
