@@ -15,14 +15,6 @@ from shrinkage._cohort._run_part import RunPart, Summary
 Average = Callable[[np.ndarray], np.ndarray]
 
 
-class IsClose(Protocol):
-    """Whether losses are close to the losses at the best epoch; both as means (s,), and of each row (m, s)."""
-
-    def __call__(
-        self, mean: np.ndarray, best: np.ndarray, row_loss: np.ndarray, best_row_loss: np.ndarray, /
-    ) -> np.ndarray: ...
-
-
 class AnyCohort(Protocol):
     """F x S members: a `Cohort`, a `StreamCohort` or an `ExactCohort`, which documents the methods."""
 
@@ -108,8 +100,6 @@ class Progress:
     """Training losses of each epoch, (f, s)."""
     kept: Any = None
     """Row losses, predictions and metrics at the kept epoch of each strength."""
-    best_row_loss: np.ndarray | None = None
-    """Row losses at the best epoch of each strength, if a later epoch may be kept, (m, s)."""
 
     @classmethod
     def begin(cls, shape: tuple[int, ...]) -> "Progress":
@@ -129,15 +119,7 @@ class Progress:
             losses.append(np.full(self.diverged.shape, np.nan))
         self.epochs_since_best = self.epochs_since_best + 1
 
-    def add(
-        self,
-        step_diverged: np.ndarray,
-        evaluation: Evaluation,
-        *,
-        keep: str | int,
-        average: Average,
-        is_close: IsClose | None = None,
-    ) -> None:
+    def add(self, step_diverged: np.ndarray, evaluation: Evaluation, *, keep: str | int, average: Average) -> None:
         """Add an epoch. Members step together until all have stopped; later epochs of a stopped member are ignored."""
         failed = step_diverged | ~np.isfinite(evaluation.cv_loss)
         self.diverged = self.diverged | (self.is_training & failed)
@@ -151,23 +133,12 @@ class Progress:
         self.epochs_since_best = np.where(improved, 0, self.epochs_since_best + 1)
         found = evaluation.row_loss, evaluation.predictions, evaluation.metrics
         strengths = self.is_training & _is_kept(keep, epoch, improved, np.isfinite(mean))
-        if is_close is not None:
-            strengths = strengths | self._find_close(is_close, mean, evaluation.row_loss, improved)
         self.kept_epoch = np.where(strengths, epoch + 1, self.kept_epoch)
         if strengths.all():  # without a copy of the predictions
             self.kept = tree.map_structure(partial(np.require, requirements="W"), found)
             return
         self.kept = tree.map_structure(_empty_like, found) if self.kept is None else self.kept
         tree.map_structure(partial(_keep, strengths), self.kept, found)
-
-    def _find_close(
-        self, is_close: IsClose, mean: np.ndarray, row_loss: np.ndarray, improved: np.ndarray
-    ) -> np.ndarray:
-        """Return the strengths whose loss is close to that of their best epoch so far, (s,)."""
-        if self.best_row_loss is None:
-            self.best_row_loss = np.array(row_loss)
-        _keep(improved, self.best_row_loss, row_loss)
-        return np.isfinite(mean) & is_close(mean, self.best, row_loss, self.best_row_loss)
 
     def make_summary(self) -> Summary:
         """Return the lowest mean held-out loss of each strength, None if a member diverged, and the epoch."""
@@ -192,7 +163,6 @@ def score(
     part: RunPart,
     tick: Callable[[Progress], None],
     scored_epochs: Collection[int] | None = None,
-    is_close: IsClose | None = None,
 ) -> Scores:
     """Train strengths (f, s) from the start, and score them after every epoch or after some epochs.
 
@@ -208,8 +178,6 @@ def score(
         tick: A function of the state that is called before the first epoch, after the steps of each epoch, and at its
             end.
         scored_epochs: The epochs after which the members are scored, counted from 1; None for all.
-        is_close: A function that finds the strengths whose losses are close to those of the best epoch: the latest such
-            epoch is kept in place of the best. None keeps the epoch of `keep`.
     """
     if epochs < 1:
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
@@ -224,7 +192,7 @@ def score(
         tick(progress)
         if scored_epochs is None or progress.n_epochs + 1 in scored_epochs:
             # No name for the scores: they are freed before the next epoch makes others of this size.
-            progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average, is_close=is_close)
+            progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average)
         else:
             progress.add_unscored(step_diverged)
         tick(progress)

@@ -8,10 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shrinkage._cv._statistics import Floats, compute_paired_errors, compute_row_se, to_finite_or_nan, weighted_mean
-
-_CLOSE = 2.0
-"""Number of paired standard errors within which two epochs are close."""
+from shrinkage._cv._statistics import Floats, compute_paired_errors, to_finite_or_nan, weighted_mean
 
 
 class NothingToChoose(ValueError):
@@ -88,37 +85,6 @@ def choose_paired_strength(
     error = np.nan_to_num(compute_paired_errors(row_loss, best, weight, groups))
     within = to_finite_or_nan(mean) <= np.asarray(mean)[best] + error
     return int(np.flatnonzero(within)[0])
-
-
-def find_close_losses(
-    mean: ArrayLike,
-    best: ArrayLike,
-    row_loss: ArrayLike,
-    best_row_loss: ArrayLike,
-    /,
-    weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
-) -> NDArray[np.bool_]:
-    """Find the strengths whose mean loss is within two paired standard errors of the mean loss at their best epoch.
-
-    A part of the rows overfits earlier than all rows, so that a later epoch is preferred unless it is clearly worse.
-
-    Args:
-        mean: (S,) mean loss of each strength at an epoch.
-        best: (S,) mean loss of each strength at its best epoch.
-        row_loss: (m, S) loss of each held-out row at the epoch.
-        best_row_loss: (m, S) loss of each held-out row at the best epoch.
-        weight: (m,) weights of the rows, not negative; None if all are equal.
-        groups: (m,) the group of each row; None if all rows are independent.
-
-    Example:
-        >>> find_close_losses([0.5, 0.5], [0.4, 0.4], [[0.2, 0.51], [0.8, 0.49]], [[0.6, 0.4], [0.2, 0.4]])
-        array([ True, False])
-    """
-    with np.errstate(invalid="ignore", over="ignore"):  # losses of a diverged member
-        difference = np.asarray(row_loss, np.float64) - np.asarray(best_row_loss, np.float64)
-        error = np.nan_to_num(compute_row_se(difference, weight, groups))
-        return np.asarray(mean) <= np.asarray(best) + _CLOSE * error
 
 
 def find_far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:

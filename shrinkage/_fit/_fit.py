@@ -139,8 +139,7 @@ def fit(
         init: "fresh" (the default) draws new trainable weights, the same for every lambda and different in every fold;
             "keep" starts from the model's weights. A trained or loaded model requires one of the two.
         epoch: The epoch whose weights each strength keeps: "best" by the mean held-out loss, "last", or a number
-            counted from 1. With `budget`, "best" is the latest scored epoch within two paired standard errors of the
-            least loss, because a part of the rows overfits earlier than all rows.
+            counted from 1.
         solver: "gradient" trains with the model's optimizer. "exact" computes the minimum of J at every strength, for
             an L2 penalty on a `Dense` layer at the end of a model in which nothing else is trained, with squared error
             or log loss: by eigenvalues, or by Newton's method. It needs no `epochs`, and ignores `batch_size`,

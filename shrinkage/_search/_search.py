@@ -11,7 +11,7 @@ import numpy as np
 from shrinkage._cohort._run_part import ChunkReduction, RunPart
 from shrinkage._cohort._tensorflow import get_memory_errors
 from shrinkage._cohort._train import AnyCohort, Scores, TrainedMember, TrainedModels, join_scores, refit, score
-from shrinkage._cv._choice import choose_paired_strength, choose_strengths, find_close_losses, get_losses_at_epochs
+from shrinkage._cv._choice import choose_paired_strength, choose_strengths, get_losses_at_epochs
 from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._cv._strengths import compute_fold_lams
 from shrinkage._data._data import take
@@ -129,13 +129,10 @@ class Search:
             self._tracker.begin(lams, problem.epochs)
             if part.result is None:
                 scored = None if problem.rung is None else problem.rung.scored_epochs
-                rows = {"weight": problem.row_weight, "groups": problem.row_groups}
-                of_best = problem.rung is not None and problem.epoch == "best"
                 lam = compute_fold_lams(lams, problem.n_rows, problem.n_train, is_decoupled=decoupled)
                 scores = score(
                     cohort(), lam, epochs=problem.epochs, patience=problem.patience, keep=problem.epoch,
                     average=self._average, part=part, tick=self._tracker.tick, scored_epochs=scored,
-                    is_close=partial(find_close_losses, **rows) if of_best else None,
                 )  # fmt: skip
             else:
                 scores = Scores(**part.result)

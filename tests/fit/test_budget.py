@@ -130,23 +130,12 @@ def test_an_epoch_that_is_asked_for(epoch, scored, kept):
     assert (np.flatnonzero(np.isfinite(path.cv_loss[0, 0])) + 1).tolist() == scored and (path.epochs == kept).all()
 
 
-def test_the_best_epoch_is_that_of_the_few_scores_unless_the_last_is_close():
+def test_the_best_epoch_is_that_of_the_few_scores():
     path = stopped()
     scored = np.isfinite(path.cv_loss[0])
     assert (scored == scored[0]).all() and 3 <= scored[0].sum() <= 10 and scored[0, -1]
-    best = np.nanargmin(path.cv_loss[0], axis=1) + 1
-    stops = path.epochs < 30
-    assert 0 < stops.sum() < len(stops) and (best < 30).all()
-    np.testing.assert_array_equal(path.epochs[stops], best[stops])
-    train, held_out = path.folds.train[0], path.folds.held_out[0]
-    row_loss = sh.fit(
-        overfitting(), MANY[train], LABELS[train], validation_data=(MANY[held_out], LABELS[held_out]),
-        lams=path.lams * N / len(train), epoch="last", penalty=sh.L2(), batch_size=16, **OVERFITTING,
-    ).row_loss  # fmt: skip
-    for index in np.flatnonzero(stops):  # the rows of the last epoch show that the best epoch is better
-        difference = row_loss[:, index] - path.row_loss[:, index]
-        assert difference.mean() > 2 * difference.std(ddof=1) / np.sqrt(len(difference))
-    np.testing.assert_allclose(path.row_loss[:, ~stops], row_loss[:, ~stops], rtol=1e-3)
+    assert path.epochs.tolist() == (np.nanargmin(path.cv_loss[0], axis=1) + 1).tolist()
+    assert (path.epochs < 30).all()
 
 
 def test_what_is_printed_names_what_was_not_measured(capsys, tmp_path):
