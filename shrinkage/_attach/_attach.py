@@ -150,7 +150,7 @@ def detach(what: keras.Model | Attachment) -> None:
 
 def _check_rows(rows: Any, penalty: Penalty, how: How, model: keras.Model) -> None:
     if rows not in get_args(Rows):
-        raise ValueError(f'rows must be "all", "touched" or "lazy". Received: {rows!r}.')
+        raise ValueError(f'`rows` must be "all", "touched" or "lazy". Received: {rows!r}.')
     if rows == "lazy":
         return _check_lazy(penalty, how, model)
     by_weight = penalty.elementwise and penalty.toward is None

@@ -84,13 +84,13 @@ class Attachment:
     def lam(self, value: float) -> None:
         if not isinstance(self._lam, keras.Variable):
             raise ValueError(
-                f"lam must stay the function of the step that was attached, {get_lam_name(self._lam)}. Received: "
+                f"`lam` must stay the function of the step that was attached, {get_lam_name(self._lam)}. Received: "
                 f"lam={value!r}. Detach, and attach again with lam={value!r}."
             )
         number = as_number(value)
         if not isinstance(number, float):
             raise TypeError(
-                f"lam must be set to a number. Received: {get_lam_name(value) if callable(value) else repr(value)}. "
+                f"`lam` must be set to a number. Received: {get_lam_name(value) if callable(value) else repr(value)}. "
                 f"For a keras.optimizers.schedules schedule or a function of the step, detach, and attach again with "
                 f"it."
             )

@@ -28,7 +28,7 @@ def make_lam(lam: Any, model: keras.Model) -> Any:
     dtype = find_widest_dtype(*(w.dtype for w in model.weights))
     if isinstance(lam, keras.Variable):
         if lam.shape != ():
-            raise ValueError(f"lam must be one number. Received: a keras.Variable of shape {tuple(lam.shape)}.")
+            raise ValueError(f"`lam` must be one number. Received: a keras.Variable of shape {tuple(lam.shape)}.")
         check_lam(float(lam))
         return lam
     number = None if isinstance(lam, tf.Variable) else as_number(lam)
@@ -40,7 +40,7 @@ def make_lam(lam: Any, model: keras.Model) -> Any:
         _check_function(lam, dtype)
         return lam
     raise TypeError(
-        f"lam must be a number, a keras.Variable, a keras.optimizers.schedules schedule or a function of the step. "
+        f"`lam` must be a number, a keras.Variable, a keras.optimizers.schedules schedule or a function of the step. "
         f"Received: {quote(lam)}."
     )
 
@@ -80,7 +80,7 @@ def unwrap_optimizer(optimizer: Any) -> Any:
 def check_lam(lam: float, suffix: str = "") -> None:
     """Refuse a strength that is negative, infinite or NaN."""
     if not 0 <= lam < math.inf:
-        raise ValueError(f"lam must be 0 or more, and finite. Received: {lam:g}{suffix}.")
+        raise ValueError(f"`lam` must be 0 or more, and finite. Received: {lam:g}{suffix}.")
 
 
 def find_widest_dtype(*dtypes: str) -> str:
@@ -90,7 +90,7 @@ def find_widest_dtype(*dtypes: str) -> str:
 
 def _check_function(lam: Callable[[Any], Any], dtype: str) -> None:
     """Trace a function of the step, as the training step does, and check the value at step 0."""
-    expected = "lam must be a function of the step, written in keras.ops or TensorFlow, that returns a number."
+    expected = "`lam` must be a function of the step, written in keras.ops or TensorFlow, that returns a number."
     if not takes_arguments(lam, 1):
         raise TypeError(f"{expected} Received: {describe_function(lam)}. Give it one argument, the step.")
     others: list[str] = []  # values that are not numbers

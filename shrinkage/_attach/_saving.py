@@ -81,7 +81,7 @@ def _saved_lam(lam: Any) -> Any:
         record = keras.saving.serialize_keras_object(lam)
     if not isinstance(record, dict):
         raise ValueError(
-            f"lam must be a function that Keras knows by name, for the model to be saved. Received: "
+            f"`lam` must be a function that Keras knows by name, for the model to be saved. Received: "
             f"lam={get_lam_name(lam)}. Give it a name with @keras.saving.register_keras_serializable(), or take a "
             f"keras.optimizers.schedules schedule."
         )

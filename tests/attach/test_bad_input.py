@@ -18,12 +18,12 @@ def frozen_state(model: keras.Model) -> Any:
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"lam": -1.0}, ValueError, "lam must be 0 or more"),
-        ({"lam": float("nan")}, ValueError, "lam must be 0 or more"),
+        ({"lam": -1.0}, ValueError, "`lam` must be 0 or more"),
+        ({"lam": float("nan")}, ValueError, "`lam` must be 0 or more"),
         ({"lam": float("inf")}, ValueError, "finite"),
-        ({"lam": "1"}, TypeError, "lam must be a number"),
-        ({"lam": True}, TypeError, "lam must be a number"),
-        ({"lam": None}, TypeError, "lam must be a number"),
+        ({"lam": "1"}, TypeError, "`lam` must be a number"),
+        ({"lam": True}, TypeError, "`lam` must be a number"),
+        ({"lam": None}, TypeError, "`lam` must be a number"),
         ({"lam": keras.Variable([0.1, 0.2])}, ValueError, r"Received: a keras.Variable of shape \(2,\)"),
         ({"penalty": sh.L2(toward=[[0.0]])}, ValueError, r"shapes \[\(5, 4\), .* Received: \[\(1,\)\]"),
         ({"lam": lambda step: -1.0}, ValueError, "at step 0"),
@@ -104,11 +104,11 @@ def test_what_is_not_attached_cannot_be_detached():
 
 def test_bad_strengths_are_refused_later_too():
     reg = sh.attach(network(), sh.L2(), lam=0.1)
-    with pytest.raises(ValueError, match="lam must be 0 or more"):
+    with pytest.raises(ValueError, match="`lam` must be 0 or more"):
         reg.lam = -1.0
     assert float(reg.lam) == pytest.approx(0.1)
     scheduled = sh.attach(network(), sh.L2(), lam=lambda step: 0.1)
-    with pytest.raises(ValueError, match="lam must stay the function of the step .*<lambda>. Received: lam=1.0"):
+    with pytest.raises(ValueError, match="`lam` must stay the function of the step .*<lambda>. Received: lam=1.0"):
         scheduled.lam = 1.0
 
 

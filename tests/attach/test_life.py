@@ -155,14 +155,14 @@ def test_one_number_is_a_strength_whatever_holds_it(lam):
 
 @pytest.mark.parametrize("lam", [np.array([0.1]), np.array("a"), np.array(True), tf.Variable(0.1), tf.constant([0.1])])
 def test_others_are_none(lam):
-    with pytest.raises(TypeError, match="lam must be a number"):
+    with pytest.raises(TypeError, match="`lam` must be a number"):
         sh.attach(network(), sh.L2(), lam=lam)
 
 
 @pytest.mark.parametrize("value", ["a", None, True, grow, [0.1], np.array([0.1])])
 def test_what_is_no_number_is_refused_later_too(value):
     reg = sh.attach(network(), sh.L2(), lam=LAM)
-    with pytest.raises(TypeError, match="lam must be set to a number. Received: .*attach again"):
+    with pytest.raises(TypeError, match="`lam` must be set to a number. Received: .*attach again"):
         reg.lam = value
     assert float(reg.lam) == LAM
 

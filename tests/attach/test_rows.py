@@ -81,7 +81,7 @@ def test_the_logged_penalty_is_that_of_the_whole_table():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"rows": "some"}, 'rows must be "all", "touched" or "lazy"'),
+        ({"rows": "some"}, '`rows` must be "all", "touched" or "lazy"'),
         ({"rows": "touched", "penalty": sh.L1()}, r"how=shrinkage.Coupled\(\)"),
         ({"rows": "touched", "how": sh.Decoupled()}, r"how=shrinkage.Coupled\(\)"),
         ({"rows": "touched", "penalty": sh.GroupLasso(), "how": sh.Coupled()}, "no group lasso"),
