@@ -132,8 +132,9 @@ class Progress:
         self.best = np.where(improved, mean, self.best)
         self.epochs_since_best = np.where(improved, 0, self.epochs_since_best + 1)
         found = evaluation.row_loss, evaluation.predictions, evaluation.metrics
-        strengths = self.is_training & _is_kept(keep, epoch, improved, np.isfinite(mean))
-        self.kept_epoch = np.where(strengths, epoch + 1, self.kept_epoch)
+        strengths = self.is_training & _is_kept(keep, epoch, improved)
+        # If "last" is kept, the epoch is the last with a finite loss, as `choose_epochs` has it.
+        self.kept_epoch = np.where(strengths & (np.isfinite(mean) | (keep != "last")), epoch + 1, self.kept_epoch)
         if strengths.all():  # without a copy of the predictions
             self.kept = tree.map_structure(partial(np.require, requirements="W"), found)
             return
@@ -218,10 +219,10 @@ def _empty_like(array: np.ndarray) -> np.ndarray:
     return np.full_like(array, np.nan if np.issubdtype(array.dtype, np.floating) else 0)
 
 
-def _is_kept(keep: str | int, epoch: int, is_improved: np.ndarray, is_finite: np.ndarray) -> np.ndarray:
-    if isinstance(keep, str):
-        return is_improved if keep == "best" else is_finite
-    return np.full(is_improved.shape, keep == epoch + 1)
+def _is_kept(keep: str | int, epoch: int, is_improved: np.ndarray) -> np.ndarray:
+    if keep == "best":
+        return is_improved
+    return np.full(is_improved.shape, keep == "last" or keep == epoch + 1)
 
 
 class TrainedMember(NamedTuple):
