@@ -48,15 +48,8 @@ class Scores:
     """Prediction for each held-out row at the kept epoch of each strength, a tree of (m, lam, ...)."""
     diverged: np.ndarray
     """Whether the loss of a member became NaN or infinite, (fold, lam)."""
-    kept_epoch: np.ndarray
-    """The kept epoch of each strength, counted from 1, (1, lam); 1 if every epoch diverged."""
     metrics: dict[str, np.ndarray]
     """Metrics of all held-out rows at the kept epoch, (1, lam) each, if `predictions` are of a part of the rows."""
-
-    @property
-    def epochs(self) -> np.ndarray:
-        """The kept epoch of each strength, (S,)."""
-        return self.kept_epoch[0]
 
     def take(self, order: np.ndarray | slice) -> "Scores":
         """Return the scores of some strengths, in the given order."""
@@ -92,8 +85,6 @@ class Progress:
     """Number of epochs since then, (s,)."""
     is_training: np.ndarray
     """Whether the strength has not stopped, (s,)."""
-    kept_epoch: np.ndarray
-    """The kept epoch, counted from 1, (s,)."""
     cv_loss: list[np.ndarray] = field(default_factory=list)
     """Held-out losses of each epoch, (f, s)."""
     train_loss: list[np.ndarray] = field(default_factory=list)
@@ -105,7 +96,7 @@ class Progress:
     def begin(cls, shape: tuple[int, ...]) -> "Progress":
         """Return the state before the first epoch of (f, s) members."""
         s = shape[1]
-        return cls(np.zeros(shape, bool), np.full(s, np.inf), np.zeros(s, int), np.full(s, True), np.ones(s, int))
+        return cls(np.zeros(shape, bool), np.full(s, np.inf), np.zeros(s, int), np.full(s, True))
 
     @property
     def n_epochs(self) -> int:
@@ -133,8 +124,6 @@ class Progress:
         self.epochs_since_best = np.where(improved, 0, self.epochs_since_best + 1)
         found = evaluation.row_loss, evaluation.predictions, evaluation.metrics
         strengths = self.is_training & _is_kept(keep, epoch, improved)
-        # If "last" is kept, the epoch is the last with a finite loss, as `choose_epochs` has it.
-        self.kept_epoch = np.where(strengths & (np.isfinite(mean) | (keep != "last")), epoch + 1, self.kept_epoch)
         if strengths.all():  # without a copy of the predictions
             self.kept = tree.map_structure(partial(np.require, requirements="W"), found)
             return
@@ -202,7 +191,7 @@ def score(
         part.keep(progress.n_epochs, partial(_get_state, cohort, progress), progress.make_summary)
     row_loss, predictions, metrics = progress.kept
     losses = np.stack(progress.cv_loss, -1), np.stack(progress.train_loss, -1)
-    scores = Scores(*losses, row_loss, predictions, progress.diverged, progress.kept_epoch[None], metrics)
+    scores = Scores(*losses, row_loss, predictions, progress.diverged, metrics)
     part.finish(vars(scores), progress.make_summary())
     return scores
 

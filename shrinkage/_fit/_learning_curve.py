@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shrinkage._cv._choice import get_losses_at_epochs
+from shrinkage._cv._choice import choose_epochs, get_losses_at_epochs
 from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._path._curve import Curve
 from shrinkage._path._learning_curve import LearningCurve
@@ -79,10 +79,9 @@ def learn_on_subsets(
         of_point = runner.repeat_plan(problem.restrict_to_subset(place, lams))
         search = Search(of_point, record, monitor, "learning curve")
         scores = search.score(lams)
+        epochs = choose_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
         diverged = np.any(scores.diverged, axis=0)
-        points.append(
-            _Point(of_point.problem, scores.cv_loss, scores.train_loss, scores.row_loss, diverged, scores.epochs)
-        )
+        points.append(_Point(of_point.problem, scores.cv_loss, scores.train_loss, scores.row_loss, diverged, epochs))
         notes += search.notes
     cv_loss, train_loss, row_loss = (each[:, places] for each in (curve.cv_loss, curve.train_loss, curve.row_loss))
     points.append(_Point(problem, cv_loss, train_loss, row_loss, curve.failed[places], curve.epochs[places]))

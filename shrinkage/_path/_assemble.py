@@ -28,7 +28,7 @@ def assemble_path(runner: AnyRunner, outcome: Outcome, *, seconds: float, notes:
         train_loss=scores.train_loss,
         fold_weight=problem.fold_weight,
         train_weight=problem.train_weight,
-        epochs=scores.epochs,
+        epochs=outcome.epochs,
         predictions=predictions,
         row_loss=scores.row_loss,
         status=_make_statuses(problem, outcome, scores.diverged),

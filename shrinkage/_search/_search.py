@@ -11,7 +11,7 @@ import numpy as np
 from shrinkage._cohort._run_part import ChunkReduction, RunPart
 from shrinkage._cohort._tensorflow import get_memory_errors
 from shrinkage._cohort._train import AnyCohort, Scores, TrainedMember, TrainedModels, join_scores, refit, score
-from shrinkage._cv._choice import choose_paired_strength, choose_strengths, get_losses_at_epochs
+from shrinkage._cv._choice import choose_epochs, choose_paired_strength, choose_strengths, get_losses_at_epochs
 from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._cv._strengths import compute_fold_lams
 from shrinkage._data._data import take
@@ -47,6 +47,8 @@ class Outcome:
     """Strengths, descending, 0 last, (S,)."""
     scores: Scores
     """Scores of all folds, with strengths in the order of `lams`."""
+    epochs: np.ndarray
+    """The chosen epoch of each strength, counted from 1, (S,)."""
     models: dict[int, TrainedModel]
     """The models trained on all rows, in the order of the strengths, by the index of the strength."""
     notes: tuple[str, ...]
@@ -75,14 +77,17 @@ class Search:
         rung = self.problem.rung
         scores, lams = score_grid(self) if rung is None else score_rung(self, rung)
         self._tracker.end_folds(lams, scores)
+        epochs = choose_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
         models: dict[int, TrainedModel] = {}
-        while new := [index for index in self._select_strengths(scores, models) if index not in models]:
-            trained = self.train_all_rows(lams[new], scores.epochs[new])
+        while new := [index for index in self._select_strengths(scores, epochs, models) if index not in models]:
+            trained = self.train_all_rows(lams[new], epochs[new])
             models |= dict(zip(new, trained, strict=True))
         notes = *self.notes, *(self._monitor.board.notes if self._monitor.board else ())
-        return Outcome(lams, scores, dict(sorted(models.items())), notes)
+        return Outcome(lams, scores, epochs, dict(sorted(models.items())), notes)
 
-    def _select_strengths(self, scores: Scores, models: dict[int, TrainedModel]) -> list[int]:
+    def _select_strengths(
+        self, scores: Scores, chosen_epochs: np.ndarray, models: dict[int, TrainedModel]
+    ) -> list[int]:
         """Return the indices of the strengths to train on all rows. A model that diverged there is not chosen."""
         failed = np.asarray(np.any(scores.diverged, axis=0))
         if failed.all():
@@ -93,28 +98,31 @@ class Search:
         problem = self.problem
         if failed.all():
             return []
-        mean, se = self._compute_mean_and_se(scores)
+        mean, se = self._compute_mean_and_se(scores, chosen_epochs)
         mean = np.where(failed, np.nan, mean)
         if problem.rung is not None:
             return [choose_paired_strength(mean, scores.row_loss, problem.row_weight, problem.row_groups)]
         return sorted(set(choose_strengths(mean, se)))
 
-    def _compute_mean_and_se(self, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    def _compute_mean_and_se(self, scores: Scores, chosen_epochs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean held-out loss of each strength at its epoch, and its standard error, (S,)."""
-        problem, fold_loss = self.problem, get_losses_at_epochs(scores.cv_loss, scores.epochs)
+        problem, fold_loss = self.problem, get_losses_at_epochs(scores.cv_loss, chosen_epochs)
         rows = scores.row_loss, problem.row_weight, problem.row_groups
         return summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
 
     def mean(self, scores: Scores) -> np.ndarray:
         """Return the mean held-out loss of each strength, (S,); NaN if a member diverged, whatever the loss before."""
-        mean = self._average(get_losses_at_epochs(scores.cv_loss, scores.epochs))
-        return np.where(scores.diverged.any(axis=0), np.nan, mean)
+        epochs = choose_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
+        return np.where(
+            scores.diverged.any(axis=0), np.nan, self._average(get_losses_at_epochs(scores.cv_loss, epochs))
+        )
 
     def find_index_1se(self, scores: Scores) -> int | None:
         """Return the index of `1se` if further strengths are cheap enough to extend the grid for it, or None."""
         if self.problem.solver == "gradient" or scores.diverged.any(axis=0).all():
             return None
-        return choose_strengths(self.mean(scores), self._compute_mean_and_se(scores)[1])[1]
+        epochs = choose_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
+        return choose_strengths(self.mean(scores), self._compute_mean_and_se(scores, epochs)[1])[1]
 
     def _average(self, fold_loss: np.ndarray) -> np.ndarray:
         return summarise(fold_loss, self.problem.fold_weight)[0]

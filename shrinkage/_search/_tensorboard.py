@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from shrinkage._cohort._train import Scores
-from shrinkage._cv._choice import get_losses_at_epochs
+from shrinkage._cv._choice import choose_epochs, get_losses_at_epochs
 from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._problem._problem import Problem
 from shrinkage._progress._snapshot import BestStrength
@@ -56,7 +56,7 @@ class Log:
     def write_path(self, lams: np.ndarray, scores: Scores) -> None:
         """Write the curve over the strengths (S,), at the chosen epochs. The step is the index of the strength."""
         problem = self._problem
-        epochs = scores.epochs
+        epochs = choose_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
         fold_loss = get_losses_at_epochs(scores.cv_loss, epochs)
         rows = scores.row_loss, problem.row_weight, problem.row_groups
         mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)

@@ -174,7 +174,8 @@ class Tracker:
 
     def _find_best_of_scores(self, scores: Scores) -> BestStrength | None:
         problem = self._problem
-        fold_loss = get_losses_at_epochs(scores.cv_loss, scores.epochs)
+        keep = choose_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
+        fold_loss = get_losses_at_epochs(scores.cv_loss, keep)
         rows = scores.row_loss, problem.row_weight, problem.row_groups
         mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
         return _find_least(self._lams, np.where(scores.diverged.any(axis=0), np.nan, mean), se)

@@ -15,7 +15,7 @@ from shrinkage._messages._note import Note
 from shrinkage._search._record._arrays import read_tree, write_tree
 from shrinkage._search._record._journal import Journal, Reading, read_journal
 
-SCHEMA = 2
+SCHEMA = 1
 JOURNAL = "journal.jsonl"
 _LOCK, _UNFINISHED_SUFFIX = "lock", ".unfinished"
 _SUFFIX = ".safetensors"
