@@ -73,14 +73,17 @@ class Gathering:
 class Cohort:
     """F x S members: the strengths of a fold step together, and the folds step in parallel on the cores.
 
+    After the folds there may be members that train on all rows. They have no held-out rows, and are not scored.
+
     Args:
         training: The template, the data and the training options.
         engine: The compiled steps of S members.
         evaluated_rows: Number of rows that are evaluated together.
-        train: The training rows of each fold.
+        train: The training rows of each fold, and then of the members on all rows, if there are any.
         held_out: The held-out rows of each fold; several folds may hold out the same row.
         train_scored: The rows of each fold on which the training loss is computed.
-        numbers: The numbers of the folds, which seed their weights, batches and random layers.
+        numbers: The numbers of the folds, which seed their weights, batches and random layers; `ALL_ROWS` for members
+            on all rows.
         target: The mean and scale by which each fold standardises the targets, or None to train on unchanged targets.
         moments: Means and variances for `Normalization` layers, for each fold; None computes them from the training
             rows.
@@ -170,14 +173,15 @@ class Cohort:
             self._members[f], diverged = step(f)  # frees the fold's members before the step, while other folds train
             return diverged
 
-        results = self.map_folds(advance, self.engine.training.xla)
+        results = map_folds(advance, len(self._train), self.engine.training.xla)
         return np.stack([keras.ops.convert_to_numpy(diverged) for diverged in results])
 
     def time_steps(self, steps: int) -> float:
         """Return the seconds for a number of steps of all folds, at most an epoch; the members do not change."""
         began = time.perf_counter()
-        for _, diverged in self.map_folds(
-            lambda f: self._step(f, 0, min(steps, self._batches[f][0])), self.engine.training.xla
+        xla = self.engine.training.xla
+        for _, diverged in map_folds(
+            lambda f: self._step(f, 0, min(steps, self._batches[f][0])), len(self._train), xla
         ):
             keras.ops.convert_to_numpy(diverged)
         return time.perf_counter() - began
@@ -186,7 +190,7 @@ class Cohort:
         """Return the seconds in which all folds score as many rows as are scored together."""
         parts = [self._split_rows(rows)[0] for rows in self._held_out]
         began = time.perf_counter()
-        self.map_folds(lambda f: self._score_rows(f, parts[f]), self.engine.evaluation.xla)
+        map_folds(lambda f: self._score_rows(f, parts[f]), len(parts), self.engine.evaluation.xla)
         return time.perf_counter() - began
 
     def _step(self, f: int, epoch: int, steps: int) -> tuple[list[Any], Any]:
@@ -222,7 +226,7 @@ class Cohort:
 
     def score_folds(self) -> list[FoldScores]:
         """Return the scores of each fold, which `gather` joins."""
-        return self.map_folds(self._score_fold, self.engine.evaluation.xla)
+        return map_folds(self._score_fold, len(self._held_out), self.engine.evaluation.xla)
 
     def _score_fold(self, f: int) -> FoldScores:
         weight = self.training.data.weight.astype(np.float64)
@@ -283,21 +287,6 @@ class Cohort:
         """
         return self._score_sets(f, [rows], len(rows), data)
 
-    def map_folds(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
-        """Call with the index of each fold, in parallel if XLA compiled the steps: small steps keep one core busy.
-
-        Without XLA the folds run one after another. TensorFlow then uses all cores for an operation, and it may fail if
-        a function runs twice at the same time: rewritten sums (`AccumulateNV2`) have the same name in both runs.
-        """
-        pool, waits = ThreadPoolExecutor(count_parallel_folds(len(self._train), xla)), True
-        try:
-            return list(pool.map(call, range(len(self._train))))
-        except KeyboardInterrupt:  # the caller does not wait for the epochs of the folds in training
-            waits = False
-            raise
-        finally:
-            pool.shutdown(waits, cancel_futures=True)
-
     def predict(self, f: int, rows: np.ndarray) -> Any:
         """Return the predictions of a fold's members for a few rows, a tree of (s, b, ...), in the units of training.
 
@@ -308,6 +297,23 @@ class Cohort:
     def get_values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
         return self.engine.get_values(self._members[f], s, [value[0] for value in self._initial_values[f]])
+
+
+def map_folds(call: Callable[[int], Any], folds: int, xla: bool) -> list[Any]:
+    """Call with the index of each fold, in parallel if XLA compiled the steps: small steps keep one core busy.
+
+    The last index is called first: the members on all rows take the longest. Without XLA the folds run one after
+    another. TensorFlow then uses all cores for an operation, and it may fail if a function runs twice at the same time:
+    rewritten sums (`AccumulateNV2`) have the same name in both runs.
+    """
+    pool, waits = ThreadPoolExecutor(count_parallel_folds(folds, xla)), True
+    try:
+        return list(pool.map(call, reversed(range(folds))))[::-1]
+    except KeyboardInterrupt:  # the caller does not wait for the epochs of the folds in training
+        waits = False
+        raise
+    finally:
+        pool.shutdown(waits, cancel_futures=True)
 
 
 def gather(folds: list[FoldScores], held_out: Sequence[np.ndarray], *, by_rows: bool) -> Evaluation:
@@ -334,6 +340,11 @@ def gather(folds: list[FoldScores], held_out: Sequence[np.ndarray], *, by_rows: 
 def count_parallel_folds(folds: int, xla: bool) -> int:
     """Return the number of folds that run in parallel: no more than the threads that TensorFlow may use."""
     return min(folds, count_threads()) if xla else 1
+
+
+def has_idle_thread(folds: int, xla: bool) -> bool:
+    """Return whether a thread has no fold to train while the last folds of an epoch train."""
+    return xla and folds % count_threads() != 0
 
 
 def _compute_means(losses: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._cohort._cohort import Cohort, Evaluation, Gathering
+from shrinkage._cohort._cohort import Cohort, Evaluation, Gathering, map_folds
 from shrinkage._cohort._initial import Moments, Statistics, compute_input_moments, find_adapted_layers
 from shrinkage._data._data import Data, make_random_seeds, take
 from shrinkage._data._stored import Block, StoredRows, merge_moments
@@ -182,7 +182,7 @@ class StreamCohort:
                 tree.map_structure(lambda values: values[:, kept_rows], (losses, predictions)),
             )  # fmt: skip
 
-        return self._cohort.map_folds(score, self._cohort.engine.evaluation.xla)
+        return map_folds(score, len(self._folds), self._cohort.engine.evaluation.xla)
 
 
 class _FoldScores(NamedTuple):

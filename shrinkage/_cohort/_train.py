@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -33,6 +33,58 @@ class AnyCohort(Protocol):
     def get_values(self, f: int, s: int, /) -> list[np.ndarray]: ...
 
 
+class TrainedMember(NamedTuple):
+    """A member after the last step of its cohort."""
+
+    values: list[np.ndarray]
+    """The values of the network's variables."""
+    predictions: list[np.ndarray]
+    """Predictions for a few rows, an array (b, ...) per output."""
+
+
+class TrainedModel(NamedTuple):
+    """A model trained on all rows."""
+
+    values: list[np.ndarray]
+    """The values of the network's variables."""
+    diverged: bool
+    """Whether the model diverged up to the chosen epoch."""
+
+
+class TrainedModels(NamedTuple):
+    """Models that were trained on all rows."""
+
+    values: list[list[np.ndarray]]
+    """For each strength the values of the network's variables."""
+    diverged: np.ndarray
+    """Whether the member diverged up to the chosen epoch, (s,)."""
+    last_member: TrainedMember | None
+    """The longest-trained member, the smallest strength among several, or None if it diverged."""
+    epochs: np.ndarray
+    """The number of epochs of each model, (s,); 0 for a strength without a model."""
+
+    def get(self, s: int) -> TrainedModel:
+        """Return the model of a strength."""
+        return TrainedModel(self.values[s], bool(self.diverged[s]))
+
+    def take(self, order: np.ndarray | slice) -> "TrainedModels":
+        """Return the models of some strengths, in the given order."""
+        values = [self.values[index] for index in np.arange(len(self.values))[order]]
+        return TrainedModels(values, self.diverged[order], self.last_member, self.epochs[order])
+
+    @classmethod
+    def read(cls, result: Sequence[Any]) -> "TrainedModels":
+        """Return the models from a record, which keeps no names."""
+        values, diverged, last, epochs = result
+        return cls(values, diverged, None if last is None else TrainedMember(*last), epochs)
+
+
+def _join_models(parts: Sequence[TrainedModels]) -> TrainedModels:
+    values = [values for part in parts for values in part.values]
+    diverged, epochs = (np.concatenate([getattr(part, name) for part in parts]) for name in ("diverged", "epochs"))
+    return TrainedModels(values, diverged, parts[-1].last_member, epochs)
+
+
 @dataclass(frozen=True)
 class Scores:
     """The result of training a chunk of strengths in all folds."""
@@ -50,11 +102,17 @@ class Scores:
     """Whether the loss of a member became NaN or infinite, (fold, lam)."""
     metrics: dict[str, np.ndarray]
     """Metrics of all held-out rows at the kept epoch, (1, lam) each, if `predictions` are of a part of the rows."""
+    models: TrainedModels | None = None
+    """The models on all rows at the kept epochs, if the cohort trains them together with the folds."""
 
     def take(self, order: np.ndarray | slice) -> "Scores":
         """Return the scores of some strengths, in the given order."""
-        parts = (getattr(self, field.name) for field in fields(self))
-        return Scores(*(tree.map_structure(lambda array: array[:, order], part) for part in parts))
+        taken = (tree.map_structure(lambda array: array[:, order], getattr(self, name)) for name in _OF_FOLDS)
+        return Scores(*taken, models=None if self.models is None else self.models.take(order))
+
+
+_OF_FOLDS = tuple(each.name for each in fields(Scores) if each.name != "models")
+"""The fields of `Scores` with an axis of strengths after the first."""
 
 
 def join_scores(parts: Sequence[Scores]) -> Scores:
@@ -70,7 +128,8 @@ def join_scores(parts: Sequence[Scores]) -> Scores:
             values = [np.pad(v, pad, constant_values=np.nan) for v, pad in zip(values, padding, strict=True)]
         return tree.map_structure(lambda *arrays: np.concatenate(arrays, axis=1), *values)
 
-    return Scores(*(join_field(field.name) for field in fields(Scores)))
+    models = [part.models for part in parts if part.models is not None]
+    return Scores(*map(join_field, _OF_FOLDS), models=_join_models(models) if len(models) == len(parts) else None)
 
 
 @dataclass
@@ -110,8 +169,13 @@ class Progress:
             losses.append(np.full(self.diverged.shape, np.nan))
         self.epochs_since_best = self.epochs_since_best + 1
 
-    def add(self, step_diverged: np.ndarray, evaluation: Evaluation, *, keep: str | int, average: Average) -> None:
-        """Add an epoch. Members step together until all have stopped; later epochs of a stopped member are ignored."""
+    def add(
+        self, step_diverged: np.ndarray, evaluation: Evaluation, *, keep: str | int, average: Average
+    ) -> np.ndarray:
+        """Add an epoch, and return the strengths (s,) whose scores are kept.
+
+        Members step together until all have stopped; later epochs of a stopped member are ignored.
+        """
         failed = step_diverged | ~np.isfinite(evaluation.cv_loss)
         self.diverged = self.diverged | (self.is_training & failed)
         is_valid = self.is_training & ~self.diverged
@@ -126,9 +190,10 @@ class Progress:
         strengths = self.is_training & _is_kept(keep, epoch, improved)
         if strengths.all():  # without a copy of the predictions
             self.kept = tree.map_structure(partial(np.require, requirements="W"), found)
-            return
+            return strengths
         self.kept = tree.map_structure(_empty_like, found) if self.kept is None else self.kept
         tree.map_structure(partial(_keep, strengths), self.kept, found)
+        return strengths
 
     def make_summary(self) -> Summary:
         """Return the lowest mean held-out loss of each strength, None if a member diverged, and the epoch."""
@@ -142,6 +207,43 @@ class Progress:
         }
 
 
+@dataclass
+class RefitProgress:
+    """The state of the models on all rows between two epochs."""
+
+    n_epochs: int
+    """Number of finished epochs."""
+    diverged: np.ndarray
+    """Whether the loss of a member became NaN or infinite, (s,)."""
+    values: list[list[np.ndarray]]
+    """For each strength with a model the values of the network's variables; else empty."""
+    has_diverged: np.ndarray
+    """Whether a member diverged up to the epoch of the model, (s,)."""
+    epochs: np.ndarray
+    """The epoch of each model, counted from 1, (s,); 0 for a strength without a model."""
+
+    @classmethod
+    def begin(cls, s: int) -> "RefitProgress":
+        """Return the state before the first epoch of s members."""
+        return cls(0, np.zeros(s, bool), [[] for _ in range(s)], np.zeros(s, bool), np.zeros(s, int))
+
+    def add(
+        self, step_diverged: np.ndarray, is_kept: np.ndarray, get_values: Callable[[int], list[np.ndarray]]
+    ) -> None:
+        """Add an epoch, and keep the models of some strengths (s,), whose values `get_values` returns."""
+        self.diverged = self.diverged | step_diverged
+        self.n_epochs += 1
+        self.epochs = np.where(is_kept, self.n_epochs, self.epochs)
+        for s in np.flatnonzero(is_kept):
+            self.values[s] = get_values(int(s))
+            is_finite = all(np.isfinite(value).all() for value in self.values[s])
+            self.has_diverged[s] = self.diverged[s] or not is_finite
+
+    def make_summary(self) -> Summary:
+        """Return the number of finished epochs."""
+        return {"epochs": self.n_epochs}
+
+
 def score(
     cohort: AnyCohort,
     lam: np.ndarray,
@@ -153,12 +255,13 @@ def score(
     part: RunPart,
     tick: Callable[[Progress], None],
     scored_epochs: Collection[int] | None = None,
+    compared_rows: np.ndarray | None = None,
 ) -> Scores:
     """Train strengths (f, s) from the start, and score them after every epoch or after some epochs.
 
     Args:
-        cohort: F x S members.
-        lam: Strengths of the members, (f, s).
+        cohort: F x S members, and S members on all rows last if `compared_rows` are given.
+        lam: Strengths of the members, (f, s) or (f + 1, s).
         epochs: Maximum number of epochs.
         patience: Number of epochs without improvement of the mean curve after which a strength stops. None never stops
             early.
@@ -168,36 +271,53 @@ def score(
         tick: A function of the state that is called before the first epoch, after the steps of each epoch, and at its
             end.
         scored_epochs: The epochs after which the members are scored, counted from 1; None for all.
+        compared_rows: Row indices for which a member on all rows predicts at the end; None without such members.
     """
     if epochs < 1:
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
     cohort.start(lam)
-    progress = Progress.begin(lam.shape)
+    strengths, folds = lam.shape[1], len(lam) - (compared_rows is not None)
+    progress = Progress.begin((folds, strengths))
+    models = None if compared_rows is None else RefitProgress.begin(strengths)
     if part.state is not None:
         cohort.restore(part.state["members"])
         progress = Progress(**part.state["progress"])
+        models = models and RefitProgress(**part.state["models"])
     tick(progress)
     while progress.n_epochs < epochs and progress.is_training.any():
         step_diverged = cohort.train_epoch(progress.n_epochs)
         tick(progress)
         if scored_epochs is None or progress.n_epochs + 1 in scored_epochs:
             # No name for the scores: they are freed before the next epoch makes others of this size.
-            progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average)
+            is_kept = progress.add(step_diverged[:folds], cohort.evaluate(), keep=keep, average=average)
+            if models:
+                models.add(step_diverged[-1], is_kept, partial(cohort.get_values, folds))
         else:
             progress.add_unscored(step_diverged)
         tick(progress)
         if patience is not None:
             progress.is_training = progress.is_training & (progress.epochs_since_best < patience)
-        part.keep(progress.n_epochs, partial(_get_state, cohort, progress), progress.make_summary)
+        part.keep(progress.n_epochs, partial(_get_state, cohort, progress, models), progress.make_summary)
     row_loss, predictions, metrics = progress.kept
     losses = np.stack(progress.cv_loss, -1), np.stack(progress.train_loss, -1)
     scores = Scores(*losses, row_loss, predictions, progress.diverged, metrics)
+    if models and compared_rows is not None:
+        scores = replace(scores, models=_finish_models(models, cohort, folds, strengths - 1, compared_rows))
     part.finish(vars(scores), progress.make_summary())
     return scores
 
 
-def _get_state(cohort: AnyCohort, progress: Any) -> dict[str, Any]:
-    return {"members": cohort.get_state(), "progress": vars(progress)}
+def _get_state(cohort: AnyCohort, progress: Any, models: RefitProgress | None = None) -> dict[str, Any]:
+    state = {"members": cohort.get_state(), "progress": vars(progress)}
+    return state if models is None else state | {"models": vars(models)}
+
+
+def _finish_models(progress: RefitProgress, cohort: AnyCohort, f: int, s: int, rows: np.ndarray) -> TrainedModels:
+    """Return the models on all rows, and the member (f, s) with predictions for a few rows unless it diverged."""
+    values, last = cohort.get_values(f, s), None
+    if not progress.diverged[s] and all(np.isfinite(value).all() for value in values):
+        last = TrainedMember(values, [each[s] for each in tree.flatten(cohort.predict(f, rows))])
+    return TrainedModels(progress.values, progress.has_diverged, last, progress.epochs)
 
 
 def _keep(strengths: np.ndarray, kept_values: np.ndarray, new_values: np.ndarray) -> None:
@@ -212,48 +332,6 @@ def _is_kept(keep: str | int, epoch: int, is_improved: np.ndarray) -> np.ndarray
     if keep == "best":
         return is_improved
     return np.full(is_improved.shape, keep == "last" or keep == epoch + 1)
-
-
-class TrainedMember(NamedTuple):
-    """A member after the last step of its cohort."""
-
-    values: list[np.ndarray]
-    """The values of the network's variables."""
-    predictions: list[np.ndarray]
-    """Predictions for a few rows, an array (b, ...) per output."""
-
-
-class TrainedModels(NamedTuple):
-    """Models that were trained on all rows."""
-
-    values: list[list[np.ndarray]]
-    """For each strength the values of the network's variables."""
-    diverged: np.ndarray
-    """Whether the member diverged up to the chosen epoch, (s,)."""
-    last_member: TrainedMember | None
-    """The longest-trained member, the smallest strength among several, or None if it diverged."""
-
-    def take(self, place: slice) -> "TrainedModels":
-        """Return the models of some strengths."""
-        return TrainedModels(self.values[place], self.diverged[place], self.last_member)
-
-
-@dataclass
-class RefitProgress:
-    """The state of `refit` between two epochs."""
-
-    n_epochs: int
-    """Number of finished epochs."""
-    diverged: np.ndarray
-    """Whether the loss of a member became NaN or infinite, (s,)."""
-    values: list[list[np.ndarray]]
-    """For each strength with a finished training the values of the network's variables; else empty."""
-    has_diverged: np.ndarray
-    """Whether a member diverged up to the chosen epoch, (s,)."""
-
-    def make_summary(self) -> Summary:
-        """Return the number of finished epochs."""
-        return {"epochs": self.n_epochs}
 
 
 def refit(
@@ -275,25 +353,17 @@ def refit(
         tick: A function of the state that is called before the first epoch and after each.
     """
     cohort.start(lam)
-    progress = RefitProgress(0, np.zeros(len(epochs), bool), [[] for _ in epochs], np.zeros(len(epochs), bool))
+    progress = RefitProgress.begin(len(epochs))
     if part.state is not None:
         cohort.restore(part.state["members"])
         progress = RefitProgress(**part.state["progress"])
     tick(progress)
     while progress.n_epochs < epochs.max():
-        progress.diverged = progress.diverged | cohort.train_epoch(progress.n_epochs)[0]
-        progress.n_epochs += 1
-        for s in np.flatnonzero(epochs == progress.n_epochs):
-            progress.values[s] = cohort.get_values(0, int(s))
-            is_finite = all(np.isfinite(value).all() for value in progress.values[s])
-            progress.has_diverged[s] = progress.diverged[s] or not is_finite
+        is_kept = epochs == progress.n_epochs + 1
+        progress.add(cohort.train_epoch(progress.n_epochs)[0], is_kept, partial(cohort.get_values, 0))
         tick(progress)
         part.keep(progress.n_epochs, partial(_get_state, cohort, progress), progress.make_summary)
     place = int(np.flatnonzero(epochs == epochs.max())[-1])
-    last = None
-    if not progress.has_diverged[place]:
-        predictions = [each[place] for each in tree.flatten(cohort.predict(0, rows))]
-        last = TrainedMember(progress.values[place], predictions)
-    models = TrainedModels(progress.values, progress.has_diverged, last)
+    models = _finish_models(progress, cohort, 0, place, rows)
     part.finish(models, progress.make_summary())
     return models

@@ -79,6 +79,8 @@ class Memory:
     """Number of rows on disk."""
     splitting_bytes: int = 0
     """Bytes in use while the folds of rows on disk are chosen, before compiling."""
+    joins_all_rows: bool = False
+    """Whether the members on all rows train together with the folds."""
 
     def predict(self, chunk: int, *, xla: bool, evaluated_rows: int) -> int:
         """Return the peak memory of a run with `chunk` strengths at a time, in bytes."""
@@ -93,11 +95,16 @@ class Memory:
     def compute_fixed_bytes(self, xla: bool) -> float:
         """Return the bytes that do not depend on the number of strengths at a time."""
         kept_bytes = self.held_out_rows * (self.output + 8) + self.member  # per strength, until the path is assembled
-        together = count_parallel_folds(self.folds, xla)
+        together = count_parallel_folds(self._trainings, xla)
         batch = together * (2 * 4 * self.inputs * self.batch_size + _BATCHES * self.rows)
         rows = _READING_BYTES + _BLOCKS * self.data if self.stored_rows else self.data
         training = rows + _HEAP * (batch + _INDEX * self.listed_rows) + self.strengths * kept_bytes
         return max(_COMPILING_BYTES[xla] + training, self.splitting_bytes)
+
+    @property
+    def _trainings(self) -> int:
+        """Number of members of a strength that train at a time."""
+        return self.folds + self.joins_all_rows
 
     def _compute_strength_bytes(self, xla: bool, evaluated_rows: int) -> float:
         training = self.member + self.weights + _ACTIVATIONS[xla] * self.activations * self.batch_size
@@ -106,8 +113,8 @@ class Memory:
         # kept epochs are in `fixed_bytes`.
         scores = self.folds * self.scored_rows * 4 + self.held_out_sum * self.output + self.held_out_rows * (4 + 8)
         scores += _BLOCK_SCORES * self.rows * (self.output + 4) if self.stored_rows else 0
-        together = count_parallel_folds(self.folds, xla)
-        return self.folds * self.member + together * max(training, evaluation) + _HEAP * scores
+        together = count_parallel_folds(self._trainings, xla)
+        return self._trainings * self.member + together * max(training, evaluation) + _HEAP * scores
 
 
 def measure(

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shrinkage._cohort._cohort import Cohort, count_parallel_folds
+from shrinkage._cohort._cohort import Cohort, count_parallel_folds, has_idle_thread
 from shrinkage._cohort._initial import Moments
 from shrinkage._cohort._stream import StreamCohort, compute_stored_moments
 from shrinkage._cohort._tensorflow import count_threads
@@ -74,6 +74,13 @@ class Runner:
         candidates, note = select_ways(candidates, self._user_plan)
         self.notes += [note] if note else []
         self._way, self._reason = choose_way(candidates, self._time_way, self._count_model_steps())
+        self.joins_all_rows = self._can_join_all_rows() and (
+            has_idle_thread(len(problem.folds.train), self._way.xla)
+            if decision is None
+            else decision.get("joins_all_rows", False)
+        )
+        """Whether the members on all rows train together with the folds: a thread would be idle without them."""
+        self._memory = replace(self._memory, joins_all_rows=self.joins_all_rows)
         self.plan = self._make_plan(self._way)
         if self._predicted_bytes > self._memory.limit:
             text = (
@@ -105,6 +112,15 @@ class Runner:
         size = self.problem.training.batch_size * count_multiplications(network)
         return self._way.rules and not self._way.unrolled_layers and size < SMALL_STEP
 
+    def _can_join_all_rows(self) -> bool:
+        """Return whether a step of the folds can train the members on all rows, too, and does not fill all cores.
+
+        A schedule of the learning rate that is stretched for the folds needs other compiled steps on all rows.
+        """
+        problem = self.problem
+        trains_all = problem.models == "all" and problem.rung is None and problem.share == 1
+        return trains_all and problem.stored_rows is None and self._stretch == 1 and self._is_small
+
     def shrink(self, chunk: int) -> None:
         """Train at most `chunk` strengths at a time from now on."""
         self.plan = replace(self.plan, chunk=chunk)
@@ -113,7 +129,10 @@ class Runner:
     def decision(self) -> dict[str, Any]:
         """The plan with its reason and notes, for JSON."""
         notes = [note.text if isinstance(note, Note) else note for note in self.notes]
-        return {"settings": asdict(self.plan), "reason": self._reason, "notes": notes, "memory": self._timing_bytes}
+        return {
+            "settings": asdict(self.plan), "reason": self._reason, "notes": notes, "memory": self._timing_bytes,
+            "joins_all_rows": self.joins_all_rows,
+        }  # fmt: skip
 
     def count_parallel_parts(self, folds: int, parts: int) -> int:
         """Return how many of the next parts are trained side by side; a part is at most `chunk` strengths."""
@@ -130,9 +149,10 @@ class Runner:
     def make_cohort(self, *strengths: int, folds: range | None = None) -> Cohort | StreamCohort:
         """Return the members of all folds, or of some, for the given number of strengths.
 
-        Members of some folds are equal to the bit to those in the cohort of all folds.
+        Members of some folds are equal to the bit to those in the cohort of all folds. With all folds, the members on
+        all rows are the last if `joins_all_rows`.
         """
-        return self._make_cohort(sum(strengths), self.plan, folds)
+        return self._make_cohort(sum(strengths), self.plan, folds, all_rows=folds is None and self.joins_all_rows)
 
     def make_full_cohort(self, *strengths: int) -> Cohort | StreamCohort:
         """Return the members that train on all rows, for the given number of strengths."""
@@ -189,8 +209,9 @@ class Runner:
         in_folds, on_all_rows = self.problem.trained_strengths
         rung, by_rows = problem.rung, problem.training.by_rows
         steps = problem.epochs / problem.training.batch_size * timing.step_seconds
-        # One fold, of all rows, has one core where the folds run side by side.
-        alone = on_all_rows * problem.n_rows * self.count_parallel_folds()
+        # One fold, of all rows, has one core where the folds run side by side. Beside the folds, it only takes longer.
+        longer = problem.n_rows - self.joins_all_rows * int(problem.n_train.max())
+        alone = on_all_rows * longer * self.count_parallel_folds()
         seconds = steps * (in_folds * int(problem.n_train.sum()) + alone)
         n_scored = problem.epochs if rung is None else len(rung.scored_epochs)
         at_once = plan.evaluated_rows if by_rows else problem.training.batch_size
@@ -230,16 +251,20 @@ class Runner:
     def _make_plan(self, way: Way) -> Plan:
         return make_plan(way, self._memory, self._user_plan, strengths=self._strengths)
 
-    def _make_cohort(self, strengths: int, plan: Plan, folds: range | None = None) -> Cohort | StreamCohort:
+    def _make_cohort(
+        self, strengths: int, plan: Plan, folds: range | None = None, *, all_rows: bool = False
+    ) -> Cohort | StreamCohort:
         problem, stored = self.problem, self.problem.stored_rows
         folds = range(len(problem.folds.train)) if folds is None else folds
-        units = None if problem.target is None else problem.target.take(slice(folds.start, folds.stop))
+        units = None if problem.target is None else problem.target.take(slice(folds.start, folds.stop + all_rows))
         engine = self._engines.get(plan, strengths, self._stretch)
         moments = None if stored is None else self._moments[:-1]
         train, held_out, scored = (
             [rows[f] for f in folds] for rows in (problem.train, problem.held_out, problem.scored_training_rows)
         )
-        cohort = Cohort(problem.training, engine, plan.evaluated_rows, train, held_out, scored, folds, units, moments)
+        numbers = [*folds, *[ALL_ROWS] * all_rows]
+        train += [problem.rows_of_x] * all_rows
+        cohort = Cohort(problem.training, engine, plan.evaluated_rows, train, held_out, scored, numbers, units, moments)
         return cohort if stored is None else StreamCohort(cohort, stored, folds)
 
     def _list_scored_rows(self) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from shrinkage._cohort._run_part import ChunkReduction, RunPart
 from shrinkage._cohort._tensorflow import get_memory_errors
-from shrinkage._cohort._train import AnyCohort, Scores, TrainedMember, TrainedModels, join_scores, refit, score
+from shrinkage._cohort._train import AnyCohort, Scores, TrainedModel, TrainedModels, join_scores, refit, score
 from shrinkage._cv._choice import choose_epochs, choose_paired_strength, choose_strengths, get_losses_at_epochs
 from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._cv._strengths import compute_fold_lams
@@ -28,15 +28,6 @@ from shrinkage._search._tracker import InFolds, Tracker
 from shrinkage._search._wave import Take, Wave
 
 MakeCohort = Callable[[], AnyCohort]
-
-
-class TrainedModel(NamedTuple):
-    """A model trained on all rows."""
-
-    values: list[np.ndarray]
-    """The values of the network's variables."""
-    diverged: bool
-    """Whether the model diverged up to the chosen epoch."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +69,20 @@ class Search:
         scores, lams = score_grid(self) if rung is None else score_rung(self, rung)
         self._tracker.end_folds(lams, scores)
         epochs = choose_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
-        models: dict[int, TrainedModel] = {}
+        models = self._take_models(scores, epochs)
         while new := [index for index in self._select_strengths(scores, epochs, models) if index not in models]:
             trained = self.train_all_rows(lams[new], epochs[new])
             models |= dict(zip(new, trained, strict=True))
         notes = *self.notes, *(self._monitor.board.notes if self._monitor.board else ())
         return Outcome(lams, scores, epochs, dict(sorted(models.items())), notes)
+
+    def _take_models(self, scores: Scores, chosen_epochs: np.ndarray) -> dict[int, TrainedModel]:
+        """Return the models that were trained with the folds, up to the chosen epochs, by the index of the strength."""
+        trained = scores.models
+        if trained is None or scores.diverged.any(axis=0).all():
+            return {}
+        self._warn_unless_equal(trained)
+        return {index: trained.get(index) for index in np.flatnonzero(trained.epochs == chosen_epochs).tolist()}
 
     def _select_strengths(
         self, scores: Scores, chosen_epochs: np.ndarray, models: dict[int, TrainedModel]
@@ -138,12 +137,16 @@ class Search:
             if part.result is None:
                 scored = None if problem.rung is None else problem.rung.scored_epochs
                 lam = compute_fold_lams(lams, problem.n_rows, problem.n_train, is_decoupled=decoupled)
+                joins = self._runner.joins_all_rows
                 scores = score(
-                    cohort(), lam, epochs=problem.epochs, patience=problem.patience, keep=problem.epoch,
-                    average=self._average, part=part, tick=self._tracker.tick, scored_epochs=scored,
+                    cohort(), np.vstack([lam, lams]) if joins else lam, epochs=problem.epochs,
+                    patience=problem.patience, keep=problem.epoch, average=self._average, part=part,
+                    tick=self._tracker.tick, scored_epochs=scored,
+                    compared_rows=self._comparison_rows if joins else None,
                 )  # fmt: skip
             else:
-                scores = Scores(**part.result)
+                models = part.result.get("models")
+                scores = Scores(**part.result | {"models": models and TrainedModels.read(models)})
             self._tracker.finish(scores)
             return scores
 
@@ -163,21 +166,15 @@ class Search:
             if part.result is None:
                 models = refit(cohort(), lams[None], epochs, self._comparison_rows, part, self._tracker.tick)
             else:
-                values, diverged, last = part.result
-                models = TrainedModels(values, diverged, None if last is None else TrainedMember(*last))
+                models = TrainedModels.read(part.result)
             self._tracker.finish()
             return models
 
         self._tracker.expect("all rows", len(lams))
         stage = _Stage("all rows", 1, self._runner.make_full_cohort, train, TrainedModels.take)
         found = self._train_parts(stage, lams)
-        if found[-1].last_member is not None:
-            self._warn_unless_equal(found[-1].last_member)
-        return [
-            TrainedModel(values, bool(diverged))
-            for each in found
-            for values, diverged in zip(each.values, each.diverged, strict=True)
-        ]
+        self._warn_unless_equal(found[-1])
+        return [each.get(place) for each in found for place in range(len(each.values))]
 
     def _train_parts(self, stage: "_Stage", lams: np.ndarray) -> list[Any]:
         """Train strengths in parts, several at a time on a cluster.
@@ -241,8 +238,11 @@ class Search:
         training = self.problem.training
         return self.problem.held_out[0][: COMPARED_ROWS if training.by_rows else training.batch_size]
 
-    def _warn_unless_equal(self, member: TrainedMember) -> None:
+    def _warn_unless_equal(self, models: TrainedModels) -> None:
         """Warn if the returned model does not predict like the trained member; one member is tested for all."""
+        member = models.last_member
+        if member is None:
+            return
         training, rows = self.problem.training, take(self.problem.training.data.x, self._comparison_rows)
         note = describe_difference(training.template, training.behaviour, member.values, rows, member.predictions)
         if note:

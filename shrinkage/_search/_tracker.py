@@ -142,6 +142,8 @@ class Tracker:
 
     def _compute_seconds_of_all_rows(self) -> float:
         problem = self._problem
+        if self._runner.joins_all_rows:
+            return 0.0
         strengths = self._expected_counts["folds"] if problem.models == "all" else problem.trained_strengths[1]
         return self._count_rounds(strengths, 1) * self._usual_epochs * self._seconds_of_epoch_on_all_rows
 

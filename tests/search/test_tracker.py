@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._cohort._cohort import Cohort, count_parallel_folds
+from shrinkage._cohort._cohort import Cohort, count_parallel_folds, has_idle_thread
 from shrinkage._progress import _monitor
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import Snapshot
@@ -66,12 +66,15 @@ RUNS = [runs.arrays_at_once, runs.without_xla, runs.extended, runs.on_disk, runs
 def test_every_kind_of_run_says_its_strengths_and_the_best(run, shown):
     path = run()
     folds, all_rows = of_stage(shown, "folds"), of_stage(shown, "all rows")
-    assert stages(shown)[-1] == "assembling" and folds and all_rows
+    joins_all_rows = run is runs.arrays_at_once and has_idle_thread(3, xla=True)
+    assert stages(shown)[-1] == "assembling" and folds and bool(all_rows) != joins_all_rows
     assert (of_stage(shown, "reading") != []) == (run is runs.on_disk)
     assert folds[0].lams_done == 0 and {snapshot.folds for snapshot in folds} == {path.cv_loss.shape[0]}
     assert folds[-1].lams == len(path.lams) == max(snapshot.lams for snapshot in folds)
     epochs = [snapshot.epoch for snapshot in folds]
     assert max(epochs) == path.cv_loss.shape[2] <= folds[0].epochs and min(epochs) == 0
+    if joins_all_rows:
+        return
     assert all_rows[-1].lams == len(path.weights[0]) and (len(path.weights[0]) < len(path.lams)) == (run in FEW)
     assert all_rows[-1].epoch == all_rows[-1].epochs <= folds[0].epochs
     best, index = all_rows[-1].best, int(np.nanargmin(path.mean))

@@ -32,6 +32,9 @@ class ClusterRunner:
         ValueError: If the problem cannot be solved on a cluster.
     """
 
+    joins_all_rows = False
+    """Whether the members on all rows train together with the folds."""
+
     def __init__(
         self,
         problem: Problem,
@@ -72,7 +75,7 @@ class ClusterRunner:
     @property
     def decision(self) -> dict[str, Any]:
         """The plan with its reason and notes, for JSON."""
-        return self._runner.decision
+        return self._runner.decision | {"joins_all_rows": self.joins_all_rows}
 
     @property
     def record(self) -> dict[str, Any]:

@@ -44,6 +44,9 @@ class ExactRunner:
         ValueError: If the exact solver does not apply to the problem.
     """
 
+    joins_all_rows = False
+    """Whether the members on all rows train together with the folds."""
+
     def __init__(
         self,
         problem: Problem,

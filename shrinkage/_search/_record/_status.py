@@ -76,6 +76,7 @@ def _make_status(records: list[dict[str, Any]], damage: str, path: Path) -> RunS
         for lam, loss, epoch in zip(entry["lams"], entry["summary"]["loss"], entry["summary"]["epoch"], strict=False)
     ]
     begin, description = records[0], records[0]["description"]
+    stage_of_models = "folds" if begin["decision"].get("joins_all_rows") else "all rows"
     return RunStatus(
         model=str(begin["model"]),
         loss=str(begin["loss"]),
@@ -86,7 +87,7 @@ def _make_status(records: list[dict[str, Any]], damage: str, path: Path) -> RunS
         strengths=tuple(sorted(strengths, key=lambda strength: -strength.lam)),
         models="chosen" if description.get("budget") else description.get("models", "all"),
         all_rows=sum(
-            len(entry["lams"]) for entry in parts.values() if entry["stage"] == "all rows" and entry["finished"]
+            len(entry["lams"]) for entry in parts.values() if entry["stage"] == stage_of_models and entry["finished"]
         ),
         is_finished=records[-1]["kind"] == "end",
         is_running=is_in_use(path),
