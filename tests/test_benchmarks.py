@@ -198,6 +198,15 @@ def test_the_tables_of_a_search_have_regrets_and_the_mean_of_each_pair():
     assert second.startswith("| adult, MLP | 10,000 | ") and " 0.6000 | 0.7000 | 0.8000 |" in second
 
 
+def test_the_strength_that_is_best_in_the_other_trainings_does_not_see_the_training_that_judges_it():
+    """Two strengths, with no penalty as a third: the first has two low losses, and a high loss in the last training."""
+    found = replace(search_of(), grid=[[0.2, 0.2, 0.6], [0.3, 0.3, 0.3], *[[0.5] * 3] * (len(budget.DELTAS) - 2)])
+    table = budget.single_trainings([found])
+    # 0.3, 0.3 and 0.6, where the least are 0.2, 0.2 and 0.3
+    assert "| best in the other trainings | +0.1667 | 0% | 33% | +0.100 |" in table
+    assert "| budget 1.5 | +0.0667 | 33% | 0% | -0.200 |" in table  # 0.3 always
+
+
 @pytest.mark.full
 def test_a_search_is_measured_against_the_wide_grid(monkeypatch):
     random = np.random.default_rng(0)
