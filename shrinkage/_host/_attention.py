@@ -71,7 +71,7 @@ def get_attention(layer: Any) -> Attention:
         key=get_private(layer, "_key_dense"),
         value=get_private(layer, "_value_dense"),
         output=get_private(layer, "_output_dense"),
-        gate=get_private(layer, "_gate_dense") if getattr(layer, "use_gate", False) else None,  # from Keras 3.14 on
+        gate=get_private(layer, "_gate_dense") if layer.get_config().get("use_gate") else None,  # from Keras 3.14 on
         dropout=get_private(layer, "_dropout_layer"),
         combine=get_private(layer, "_combine_equation"),
         scale=get_private(layer, "_inverse_sqrt_head_dim" if grouped else "_inverse_sqrt_key_dim"),

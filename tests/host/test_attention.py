@@ -1,6 +1,7 @@
 """The parts of an attention layer make the whole."""
 
 import inspect
+from functools import partial
 
 import keras
 import numpy as np
@@ -11,14 +12,11 @@ from shrinkage._host import _attention
 
 
 def attention_layers():
-    multi = layers.MultiHeadAttention(2, 3, value_dim=4)
-    group = layers.GroupQueryAttention(3, 4, 2)
-    gated = (
-        layers.GroupQueryAttention(3, 4, 2, use_gate=True)
-        if "use_gate" in str(inspect.signature(layers.GroupQueryAttention))
-        else None
-    )  # from Keras 3.14 on
-    return [each for each in (multi, group, gated) if each is not None]
+    makes = partial(layers.MultiHeadAttention, 2, 3, value_dim=4), partial(layers.GroupQueryAttention, 3, 4, 2)
+    plain = [make() for make in makes]
+    if "use_gate" not in inspect.signature(layers.GroupQueryAttention).parameters:  # from Keras 3.14 on
+        return plain
+    return [*plain, *(make(use_gate=True) for make in makes)]
 
 
 @pytest.mark.parametrize("layer", attention_layers(), ids=lambda layer: f"{layer.name}")
@@ -40,7 +38,7 @@ def test_the_parts_of_attention_make_the_whole(layer, causal):
     np.testing.assert_allclose(parts.softmax(scores, mask), weights, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ops.einsum(parts.combine, weights, v), y, rtol=1e-5, atol=1e-6)
     gate = 1.0 if parts.gate is None else parts.gate(query)
-    assert (parts.gate is not None) == getattr(layer, "use_gate", False)
+    assert (parts.gate is not None) == layer.get_config().get("use_gate", False)
     np.testing.assert_allclose(parts.output(y * gate), expected, rtol=1e-5, atol=1e-6)
     assert isinstance(parts.dropout, layers.Dropout)
 

@@ -24,15 +24,16 @@ def batch_normalization(layer: Any, state: State, x: Any, training: bool, mask: 
         reduced = [a for a in range(2, len(x.shape)) if a != axis]
         mean, variance = ops.moments(x, axes=reduced) if mask is None else _compute_masked_moments(x, mask, reduced)
         for moving, batch in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-            state[moving] = state[moving] * layer.momentum + batch * (1.0 - layer.momentum)
+            average = _get_value(state, moving, x) * layer.momentum + batch * (1.0 - layer.momentum)
+            state[moving] = ops.cast(average, moving.dtype)
     else:
-        mean, variance = state[layer.moving_mean], state[layer.moving_variance]
+        mean, variance = (_get_value(state, v, x) for v in (layer.moving_mean, layer.moving_variance))
     factor = ops.rsqrt(variance + layer.epsilon)
     if layer.scale:
-        factor = factor * state[layer.gamma]
+        factor = factor * _get_value(state, layer.gamma, x)
     offset = -mean * factor
     if layer.center:
-        offset = offset + state[layer.beta]
+        offset = offset + _get_value(state, layer.beta, x)
     return ops.cast(x * align(factor, x, (axis,)) + align(offset, x, (axis,)), layer.compute_dtype)
 
 
@@ -55,9 +56,9 @@ def layer_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
     mean, variance = ops.moments(x, axes=axes, keepdims=True)
     y = (x if layer.rms_scaling else x - mean) * ops.rsqrt(variance + layer.epsilon)
     if layer.gamma is not None:
-        y = y * align(state[layer.gamma], x, axes)
+        y = y * align(_get_value(state, layer.gamma, x), x, axes)
     if layer.beta is not None:
-        y = y + align(state[layer.beta], x, axes)
+        y = y + align(_get_value(state, layer.beta, x), x, axes)
     return ops.cast(y, layer.compute_dtype)
 
 
@@ -67,7 +68,7 @@ def rms_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     del training
     axes, x = _shift_axes(layer, x), _raise_precision(x)
     y = x * ops.rsqrt(ops.mean(ops.square(x), axis=axes, keepdims=True) + layer.epsilon)
-    return ops.cast(y * align(state[layer.scale], x, axes), layer.compute_dtype)
+    return ops.cast(y * align(_get_value(state, layer.scale, x), x, axes), layer.compute_dtype)
 
 
 @rule(layers.GroupNormalization)
@@ -81,9 +82,9 @@ def group_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
     mean, variance = ops.moments(grouped, axes=reduced, keepdims=True)
     y = ops.reshape((grouped - mean) * ops.rsqrt(variance + layer.epsilon), x.shape)
     if layer.scale:
-        y = y * align(state[layer.gamma], x, (axis,))
+        y = y * align(_get_value(state, layer.gamma, x), x, (axis,))
     if layer.center:
-        y = y + align(state[layer.beta], x, (axis,))
+        y = y + align(_get_value(state, layer.beta, x), x, (axis,))
     return ops.cast(y, layer.compute_dtype)
 
 
@@ -111,6 +112,11 @@ def table_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
 def _raise_precision(x: Any) -> Any:
     """Cast `x` to float32 or higher: Keras computes moments in that precision, whatever the dtype of the layer."""
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+
+
+def _get_value(state: State, variable: Any, x: Any) -> Any:
+    """Return the value of a variable in the precision of `x`, which may be higher: these layers do not cast inputs."""
+    return ops.cast(state[variable], x.dtype)
 
 
 def _shift_axes(layer: Any, x: Any) -> tuple[int, ...]:
