@@ -126,7 +126,7 @@ def _dictionaries(tree: ast.AST) -> Iterator[str]:
 # Records of the package, which are dataclasses, an estimator, and functions of the package and of users.
 RECORDS = {
     "_plan/_cluster/_parcel.py": {"function"},
-    "_cohort/_train.py": {"progress", "scores"},
+    "_cohort/_train.py": {"models", "progress", "scores"},
     "_compare/_text.py": {"test.difference"},
     "_fit/_estimate.py": {"call"},
     "_estimators/_estimators.py": {"copy"},
