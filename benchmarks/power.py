@@ -171,7 +171,7 @@ def measured(jobs: list[Draw], tell: Callable[[str], None]) -> dict[str, list[li
 
 @click.command()
 @_sets.folders_option
-@click.option("--draws", default=8, show_default=True, help="Draws of training rows from each set.")
+@click.option("--draws", default=16, show_default=True, help="Draws of training rows from each set.")
 @click.option("--only", "names", type=click.Choice(list(SETS)), multiple=True, help="Only these; no page is written.")
 @click.option("--epochs", type=int, help="Other than the table's; then no page is written.")
 def main(folders: tuple[str, ...], draws: int, names: tuple[str, ...], epochs: int | None) -> None:
