@@ -328,10 +328,7 @@ OTHER_TRAININGS = "best in the other trainings"
 
 
 def single_trainings(results: Sequence[Found]) -> str:
-    """Return the table of the ways if each is judged by a single training, and the strength that is best in the others.
-
-    The losses of this strength in the others bound the choice: what it misses is the chance of a training.
-    """
+    """Return the table of the ways, each judged by a single training, with the strength that is best in the others."""
     regrets, against_none = (defaultdict[str, list[float]](list) for _ in range(2))
     for found in results:
         grid = np.array(found.grid)

@@ -356,7 +356,7 @@ def refit(
     progress = RefitProgress.begin(len(epochs))
     if part.state is not None:
         cohort.restore(part.state["members"])
-        progress = RefitProgress(**part.state["progress"])
+        progress = RefitProgress(**{"epochs": progress.epochs} | part.state["progress"])  # once without epochs
     tick(progress)
     while progress.n_epochs < epochs.max():
         is_kept = epochs == progress.n_epochs + 1

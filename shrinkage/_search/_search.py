@@ -166,7 +166,7 @@ class Search:
             if part.result is None:
                 models = refit(cohort(), lams[None], epochs, self._comparison_rows, part, self._tracker.tick)
             else:
-                models = TrainedModels.read(part.result)
+                models = TrainedModels.read([*part.result[:3], epochs])  # once recorded without epochs
             self._tracker.finish()
             return models
 
