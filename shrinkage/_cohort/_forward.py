@@ -3,7 +3,8 @@
 `run_mode` selects how a node runs:
 
 - "rule": a rule computes all members at once.
-- "merge": the member axes are folded into the batch, for layers without variables that never mix rows.
+- "merge": the layer is called once, with the member axes folded into the batch, for layers without variables that never
+  mix rows. Elementwise layers keep the member axes.
 - "operation": a Keras operation runs with the axes shifted past the two member axes.
 - "graph": the nodes of a nested model run one by one.
 - "unroll": anything else, such as a subclassed model or an unknown layer, is called once per member.
@@ -43,6 +44,9 @@ _ROW_WISE: frozenset[type] = frozenset(
         layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D,
     }
 )  # fmt: skip
+# Layers of `_ROW_WISE` that take any number of leading axes. Their inputs keep the member axes: reshapes would keep XLA
+# from a fast sum of the gradients of a bias.
+_ELEMENTWISE: frozenset[type] = frozenset({layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU})
 _GRAPH_CALLS = (keras.Sequential.call, Functional.call)
 
 
@@ -72,6 +76,11 @@ def _is_row_wise(layer: Any) -> bool:
     return is_known and holds_nothing and xla_has_it
 
 
+def _is_elementwise(layer: Any) -> bool:
+    # The kernel of softmax supports five axes.
+    return type(layer) in _ELEMENTWISE and getattr(layer, "activation", None) is not keras.activations.softmax
+
+
 def iterate_operations(model: Any) -> Iterator[Any]:
     """Yield the operations of a model's graph, including the operations of nested models instead of the models."""
     if run_mode(model) != "graph":
@@ -98,7 +107,7 @@ def _run(operation: Any, state: State, training: bool) -> Any:
         if mode == "operation" and (output := _operations.run_operation(operation, args, kwargs)) is not None:
             return output
         if mode == "merge":
-            return _merge(operation, args, kwargs)
+            return (_call_elementwise if _is_elementwise(operation) else _merge)(operation, args, kwargs)
         return unroll(operation, state, args, kwargs, training)
 
     return call
@@ -125,6 +134,14 @@ def _order_inputs(graph: Any, inputs: Any, **ignored_arguments: Any) -> list[Any
     if isinstance(inputs, dict) and not isinstance(graph.input, dict):
         return [inputs[tensor.name] for tensor in graph.inputs]
     return tree.flatten(inputs)
+
+
+def _call_elementwise(operation: Any, args: Any, kwargs: Any) -> MemberTensor:
+    """Call a layer of one tensor on (f, s, batch, ...); the mask stays the same."""
+    (leaf,) = (leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, MemberTensor))
+    args, kwargs = tree.map_structure(lambda each: each.value if each is leaf else each, (args, kwargs))
+    with keras.StatelessScope():
+        return MemberTensor(operation(*args, **kwargs), leaf.mask)
 
 
 def _merge(operation: Any, args: Any, kwargs: Any) -> Any:

@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops, tree
 
 from shrinkage._cohort._forward import _ROW_WISE, _run, forward, iterate_operations, run_mode
@@ -92,6 +93,48 @@ def test_merge_equals_calling_the_layer_per_member(layer_type):
     # The order of a sum depends on the number of rows: outputs near zero differ by more than their last digit.
     np.testing.assert_allclose(merged.value, unrolled.value, rtol=1e-6, atol=1e-6 * np.abs(unrolled.value).max())
     assert np.ptp(merged.value) > 0
+
+
+# Not "glu", which halves the last axis, and not "threshold", which has arguments.
+ACTIVATIONS = [
+    "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu",
+    "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink",
+    "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh",
+    "tanh_shrink",
+]  # fmt: skip
+MANY_AXES = (2, 1, 2, 3)
+
+
+def test_every_activation_has_a_row():
+    aliases = {"hard_swish", "swish"}
+    no_activations = {"get", "serialize", "deserialize", "glu", "threshold"}
+    public = {name for name in dir(keras.activations) if callable(getattr(keras.activations, name)) and name[0] != "_"}
+    assert public - no_activations - aliases == set(ACTIVATIONS) - aliases
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("make", [layers.Activation, partial(layers.Dense, 3)], ids=["Activation", "Dense"])
+def test_an_activation_takes_inputs_of_many_axes(make, name):
+    """With the member axes there are seven axes, and the kernel of softmax in TensorFlow supports five."""
+    layer = make(activation=name)
+    layer.build((None, *MANY_AXES))
+    values = [np.random.default_rng(0).normal(size=(F, S, *v.shape)).astype("float32") for v in layer.variables]
+    variables = list(layer.variables)
+
+    def run(call):
+        x = members(MANY_AXES)
+        with tf.GradientTape() as tape:
+            tape.watch(x.value)
+            found = call(x, State(variables, [ops.convert_to_tensor(value) for value in values], xla=False))
+            total = ops.sum(ops.sin(found.value + 1.0))
+        return found.value, tape.gradient(total, x.value)
+
+    found = run(lambda x, state: _run(layer, state, True)(x))
+    expected = run(lambda x, state: unroll(layer, state, (x,), {}, True))
+    assert run_mode(layer, xla=False) != "unroll"
+    for value, expectation in zip(found, expected, strict=True):
+        np.testing.assert_allclose(value, expectation, rtol=1e-5, atol=1e-6)  # float32, sums in another order
+        assert np.ptp(value) > 0
 
 
 def test_masks_go_through_merges_and_rules():
