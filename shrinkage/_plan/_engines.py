@@ -6,10 +6,12 @@ from typing import Any
 
 from shrinkage._cohort._forward import forward
 from shrinkage._cohort._initial import find_shared, list_seed_variables
+from shrinkage._cohort._rules._registry import find_rule
 from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import Engine, ForwardPass
 from shrinkage._cohort._unroll import unroll
 from shrinkage._cohort._update import Update
+from shrinkage._host._layers import list_sublayers
 from shrinkage._host._tensorflow import release_kernels
 from shrinkage._plan._fingerprint import compute_fingerprint
 from shrinkage._plan._plan import Plan, scores_by_calls
@@ -28,10 +30,17 @@ class Engines:
 
     def __init__(self, training: Training):
         self._training = training
-        self._fingerprint = compute_fingerprint(training.template, training.objective, training.terms, training.how)
+        rules = [find_rule(layer) for layer in list_sublayers(training.template.network)]
+        parts = training.objective, training.terms, training.how, rules
+        self._fingerprint = compute_fingerprint(training.template, *parts)
         self._private_engines: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
         if self._fingerprint is None:
             weakref.finalize(self, release_kernels).atexit = False
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether a fit in this process has made an engine for the same computation by rules."""
+        return self._fingerprint is not None and any(key[:2] == (self._fingerprint, True) for key in _SHARED_ENGINES)
 
     def get(self, plan: Plan, strengths: int, stretch: float = 1.0) -> Engine:
         """Return the engine for `strengths` members of a fold; see `Update` for `stretch`."""

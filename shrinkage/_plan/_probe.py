@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._stream import StreamCohort
 from shrinkage._plan._plan import Way
 
 _TIMING_SECONDS = 0.15  # duration of a timing
+_COARSE_STEPS, _COARSE_ERROR = 8, 3.0  # steps of a coarse timing, and the factor by which it may be too short
 _MIN_SECONDS_TO_TIME = 10.0  # shorter trainings are not timed
 _MIN_SECONDS_TO_TIME_ALONE = 4.0  # without compiling; below, compiling takes what it gains
 _SLOW_STEP = 2e-4  # seconds for a step of one member; in shorter steps, strengths together were faster
@@ -23,30 +24,46 @@ class Timing:
     """Seconds before the first step."""
     step_seconds: float
     """Seconds per step and member, with their share of what an epoch takes without steps: shuffling, for example."""
+    is_precise: bool = True
+    """Whether the steps took long enough for a precise timing."""
 
     def predict_seconds(self, model_steps: float) -> float:
         """Return the seconds for `model_steps` steps, summed over members."""
         return self.compile_seconds + self.step_seconds * model_steps
 
 
-def time_steps(cohort: Cohort | StreamCohort, start: Callable[[Cohort | StreamCohort], None], members: int) -> Timing:
+def time_steps(
+    cohort: Cohort | StreamCohort,
+    start: Callable[[Cohort | StreamCohort], None],
+    members: int,
+    suffices: Callable[[Timing], bool] | None = None,
+) -> Timing:
     """Compile a cohort's steps, if they are not yet, and time a few.
 
     Args:
         cohort: F x S members.
         start: A function that starts the cohort at some strengths.
         members: Number of members F * S.
+        suffices: A function that says of a coarse timing whether a precise timing would lead to the same decision.
+            None always times precisely.
     """
     began = time.perf_counter()
     start(cohort)
     compile_seconds = time.perf_counter() - began
     without_steps = min(cohort.time_steps(0) for _ in range(2))
+
+    def make_timing(seconds: float, steps: int, is_precise: bool) -> Timing:
+        step_seconds = (max(seconds, 1e-9) / steps + without_steps / cohort.steps) / members
+        return Timing(compile_seconds, step_seconds, is_precise)
+
     steps, seconds = 1, cohort.time_steps(1) - without_steps
     while seconds < _TIMING_SECONDS and steps < cohort.steps:
         steps = min(cohort.steps, steps * _choose_factor(seconds))
         seconds = cohort.time_steps(steps) - without_steps
-    seconds = max(min(seconds, cohort.time_steps(steps) - without_steps), 1e-9)
-    return Timing(compile_seconds, (seconds / steps + without_steps / cohort.steps) / members)
+        timing = make_timing(seconds, steps, False)
+        if suffices is not None and steps >= _COARSE_STEPS and suffices(timing):
+            return timing
+    return make_timing(min(seconds, cohort.time_steps(steps) - without_steps), steps, True)
 
 
 def _choose_factor(seconds: float) -> int:
@@ -54,22 +71,31 @@ def _choose_factor(seconds: float) -> int:
     return max(2, min(8, round(_TIMING_SECONDS / max(seconds, 1e-9))))
 
 
-def choose_way(candidates: list[Way], time_way: Callable[[Way], Timing], model_steps: float) -> tuple[Way, str]:
+def choose_way(
+    candidates: list[Way], time_way: Callable[[Way, Callable[[Timing], bool] | None], Timing], model_steps: float
+) -> tuple[Way, str]:
     """Return the fastest of a few ways, and the reason as a sentence.
 
     Args:
         candidates: The ways, first the way that is probably the fastest.
-        time_way: A function that times a way. It is called for other ways only if the run is long enough.
+        time_way: A function of a way and of `suffices` of `time_steps` that times the way. It is called for other ways
+            only if the run is long enough.
         model_steps: Number of steps in the run, summed over members.
     """
     first, *others = candidates
     if not others:
         return first, f"{first}: the only way"
-    timings = {first: time_way(first)}
+
+    def suffices(timing: Timing) -> bool:
+        """Return whether no other way is worth timing even if the steps take longer than in a coarse timing."""
+        longest = replace(timing, step_seconds=_COARSE_ERROR * timing.step_seconds)
+        return not any(_is_worth_timing(way, longest, model_steps) for way in others)
+
+    timings = {first: time_way(first, suffices)}
     run = timings[first].predict_seconds(model_steps)
     for way in others:
         if _is_worth_timing(way, timings[first], model_steps):
-            timings[way] = time_way(way)
+            timings[way] = time_way(way, None)
     if len(timings) == 1:
         return first, _describe_untimed_ways(first, others, timings[first], run)
     costs = [f"{way} {timing.step_seconds * 1e3:.3g} ms" for way, timing in timings.items()]

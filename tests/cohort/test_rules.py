@@ -275,6 +275,28 @@ def test_a_wrong_rule_is_found_and_not_used(own_rules):
     assert any("did not agree with the model itself" in note for note in path.notes)
 
 
+def test_a_wrong_rule_for_a_layer_of_keras_is_found_after_a_fit_without_it(own_rules):
+    """Later fits share the steps of layers of Keras, and a rule changes the steps."""
+    assert find_rule(layers.UnitNormalization()) is None
+
+    def fit() -> sh.Path:
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((3,)), layers.UnitNormalization(), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        x = np.random.default_rng(0).normal(size=(24, 3))
+        return sh.fit(model, x, x[:, 0], penalty=sh.L2(), lams=[0.1], epochs=2, cv=2, batch_size=6)
+
+    before = fit()
+
+    @sh.rule(layers.UnitNormalization)
+    def unchanged(layer, state, x, training):
+        return x
+
+    path = fit()
+    assert any("did not agree with the model itself" in note for note in path.notes)
+    np.testing.assert_allclose(path.cv_loss, before.cv_loss, rtol=1e-5)  # float32
+
+
 def test_a_rule_is_for_the_options_it_covers(own_rules):
     @sh.rule(Gain, covers=lambda layer: layer.name != "other")
     def gain(layer, state, x, training):

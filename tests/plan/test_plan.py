@@ -260,6 +260,15 @@ def test_fits_of_the_same_shapes_trace_once(shared):
     assert len(shared) == 1 and traces(shared) > once  # a new shape of the same step
 
 
+def test_the_rules_of_equal_models_are_checked_once(shared, monkeypatch):
+    real, checked = _runner.check_rules, []
+    monkeypatch.setattr(_runner, "check_rules", lambda problem: checked.append(problem) or real(problem))
+    first, second, other = fit(), fit(), fit(compiled(dropped_out()))
+    assert len(checked) == 2
+    assert first.plan["rules"] and second.plan["rules"] and other.plan["rules"]
+    np.testing.assert_array_equal(first.cv_loss, second.cv_loss)
+
+
 def test_chunks_share_one_compiled_step(shared):
     fit(batch_size=4, lams=[0.4, 0.3, 0.2, 0.1, 0.05], plan={"chunk": 2})
     assert len(shared) == 1 and traces(shared) == 2

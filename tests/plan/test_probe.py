@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import shrinkage as sh
 from shrinkage._plan import _engines, _probe, _runner
 from shrinkage._plan._plan import Way
+from shrinkage._problem._prepare import prepare_problem
+from shrinkage._problem._request import Request
 from tests.plan.test_plan import ALONE, NO_XLA, WHOLE, WHOLE_ALONE, XLA, compiled, fit
-from tests.zoo import MODELS
+from tests.zoo import MODELS, rows
+from tests.zoo.tables import mlp
 
 
 def timing(compiling: float, step: float) -> _probe.Timing:
@@ -30,7 +34,7 @@ def test_the_probe_takes_the_faster_way_where_it_pays(first, second, steps, chos
     times = {XLA: timing(*first), NO_XLA: timing(*second)}
     asked = []
 
-    def timed_way(way: Way) -> _probe.Timing:
+    def timed_way(way: Way, _: object) -> _probe.Timing:
         asked.append(way)
         return times[way]
 
@@ -71,7 +75,7 @@ def test_the_probe_takes_the_faster_way_where_it_pays(first, second, steps, chos
 def test_one_strength_at_a_time_is_timed_where_a_step_is_long(times, chosen, timed, reason):
     asked = []
 
-    def timed_way(way: Way) -> _probe.Timing:
+    def timed_way(way: Way, _: object) -> _probe.Timing:
         asked.append(way)
         return timing(*times[way])
 
@@ -81,7 +85,7 @@ def test_one_strength_at_a_time_is_timed_where_a_step_is_long(times, chosen, tim
 
 
 def test_one_way_is_not_timed():
-    assert _probe.choose_way([WHOLE], lambda way: pytest.fail("timed"), 1e9)[0] == WHOLE
+    assert _probe.choose_way([WHOLE], lambda *_: pytest.fail("timed"), 1e9)[0] == WHOLE
 
 
 def test_a_probe_times_both_ways_and_leaves_no_trace_in_the_result(monkeypatch):
@@ -125,6 +129,48 @@ def test_shuffling_many_rows_is_not_the_time_of_a_step(steps, without, step):
     assert cohort.seconds < 10 * without + 5 * max(0.15, step)
 
 
+@pytest.mark.parametrize(
+    ("step", "model_steps", "is_precise"),
+    [
+        (1e-5, 1e5, False),  # a second of training
+        (1e-5, 5e5, True),  # five seconds: three times as long, another way would be worth timing
+        (1e-5, 1e7, True),
+    ],
+)
+def test_a_short_run_is_timed_by_a_few_steps(step, model_steps, is_precise):
+    """A timing of a seventh of a second would be a part of a short run, and change no decision."""
+    slower, asked = {XLA: 1, NO_XLA: 2, ALONE: 2}, []
+    cohorts = {way: Clocked(4000, 0.001, 6 * step * times) for way, times in slower.items()}
+
+    def time_way(way: Way, suffices: Any) -> _probe.Timing:
+        asked.append(_probe.time_steps(cohorts[way], lambda _: None, 6, suffices))  # type: ignore[arg-type]
+        return asked[-1]
+
+    best, reason = _probe.choose_way([XLA, NO_XLA, ALONE], time_way, model_steps)
+    precise = _probe.choose_way([XLA, NO_XLA, ALONE], lambda way, _: time_way(way, None), model_steps)
+    assert (best, reason) == precise
+    assert asked[0].is_precise == is_precise
+    assert asked[0].step_seconds == pytest.approx(step, rel=0.1)
+    assert cohorts[XLA].seconds > 0.1 or not is_precise
+
+
+def test_a_prediction_of_seconds_times_precisely(monkeypatch):
+    """The run is too short for more than a coarse timing, and an estimate is asked for seconds."""
+    x, y = rows("table")
+    request = Request(compiled(mlp()), x, y, penalty=sh.L2(), lams=[0.1, 0.0], cv=2, epochs=2, batch_size=2)
+    runner, calls = _runner.Runner(prepare_problem(request)), []
+    (coarse,) = runner._timings.values()
+    real = _runner.time_steps
+    monkeypatch.setattr(_runner, "time_steps", lambda *args: calls.append(args) or real(*args))
+    seconds = runner.predict_seconds()
+    (precise,) = runner._timings.values()
+    assert not coarse.is_precise and precise.is_precise and len(calls) == 1
+    assert precise.compile_seconds == coarse.compile_seconds > 0.01
+    assert seconds > coarse.compile_seconds
+    runner.predict_seconds()
+    assert len(calls) == 1
+
+
 # --- one strength at a time
 
 
@@ -133,7 +179,7 @@ def arithmetic_rules(monkeypatch):
     """The probe finds that one strength at a time is the fastest way."""
     monkeypatch.setattr(_probe, "_MIN_SECONDS_TO_TIME", 0.0)
     monkeypatch.setattr(_probe, "_MIN_SECONDS_TO_TIME_ALONE", 0.0)
-    monkeypatch.setattr(_runner, "time_steps", lambda _, start, members: timing(0.0, 1e-3 * members))
+    monkeypatch.setattr(_runner, "time_steps", lambda _, start, members, suffices: timing(0.0, 1e-3 * members))
 
 
 @pytest.mark.parametrize("name", ["mlp", "dropped_out", "normalized", "subclassed"])
