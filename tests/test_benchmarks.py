@@ -71,6 +71,7 @@ def test_a_part_of_a_path_is_extrapolated_by_epochs_and_models():
     assert path_cost._whole(parts, part, whole) == 1 + 4 + 4
 
 
+@pytest.mark.full
 def test_the_table_of_costs_is_measured_in_new_processes():
     small = json.dumps({"width": 4, "epochs": 1, "strengths": 2, "folds": 2, "rows": 200})
     result = CliRunner().invoke(path_cost.main, ["--row", "grid", "--repeats", "1", "--no-widths", "--case", small])
@@ -89,6 +90,7 @@ def test_the_tables_of_choices_have_all_ways():
     assert f"gain of min over none | {found.none - found.min:+.3f} |" in summary and "of 2 |" in summary
 
 
+@pytest.mark.full
 def test_the_table_of_repeats_is_in_multiples_of_one(monkeypatch):
     splits = {name: repeats.SPLITS[name] for name in ("cv=5", "cv=5, repeats=2")}
     monkeypatch.setattr(repeats, "SPLITS", splits)
@@ -288,6 +290,7 @@ def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1
 
 
+@pytest.mark.full
 def test_every_way_over_a_file_is_measured(tmp_path):
     file = tmp_path / "rows.parquet"
     data.write_generated(20_000, file)
@@ -326,6 +329,7 @@ def test_a_claim_is_right_where_the_truth_agrees():
     assert "| a gap | 2 | 1 |" in others_table([good, bad]) and "| none | 1 | 1 |" in gains_table([good, bad])
 
 
+@pytest.mark.full
 def test_a_diagnosis_is_measured_against_a_fresh_sample(tmp_path, monkeypatch):
     monkeypatch.setattr(diagnosis, "SEEDS", (1,))
     monkeypatch.setattr("benchmarks._problems.FRESH", 200)

@@ -48,7 +48,7 @@ def training(data: st.DataObject) -> None:
             check_words(run(predict), 0, 2)
 
 
-@settings(max_examples=250, suppress_health_check=CALM)
+@settings(max_examples=100, suppress_health_check=CALM)
 @given(st.data())
 def test_a_dry_run_ends_in_success_or_in_a_sentence(data):
     dry_run(data)

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from shrinkage._host import _quiet
+from tests.daily import full
 
 FIRST_USE = "import shrinkage as sh; print(float(sh.L2().value(2.0, 1.0)))"
 
@@ -32,7 +33,7 @@ def test_first_use_of_tensorflow_prints_nothing(code: str):
     assert (result.stdout, result.stderr, result.returncode) == ("2.0\n", "", 0)
 
 
-@pytest.mark.parametrize("level", ["0", "1", "3"])
+@pytest.mark.parametrize("level", ["0", full("1"), "3"])
 def test_a_log_level_the_user_has_set_is_kept_and_only_0_shows_everything(level: str):
     result = _python(FIRST_USE + "; import os; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])", TF_CPP_MIN_LOG_LEVEL=level)
     assert result.stdout == f"2.0\n{level}\n"

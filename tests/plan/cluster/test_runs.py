@@ -21,8 +21,10 @@ from tests.daily import full
 from tests.fit.fitting import arrays, classifier, fit
 from tests.search.record import runs
 
-_DAILY = ("batch normalization and dropout, XLA", "rows on disk")
-RUNS = [pytest.param(run, id=name, marks=() if name in _DAILY else pytest.mark.full) for name, run in runs.RUNS.items()]
+RUNS = [
+    pytest.param(run, id=name, marks=() if name == "rows on disk" else pytest.mark.full)
+    for name, run in runs.RUNS.items()
+]
 
 
 def assert_equal(found: sh.Path, expected: sh.Path) -> None:
@@ -75,6 +77,7 @@ def test_a_killed_worker_is_replaced(lost, chunk, record, cluster, tmp_path, mon
     assert killed
 
 
+@pytest.mark.full
 def test_a_worker_that_is_lost_again_and_again_ends_the_run(cluster):
     fatal = os.getpid()
 
@@ -112,7 +115,7 @@ def test_an_error_of_the_users_code_arrives_and_is_not_retried(cluster, tmp_path
 
 @pytest.mark.parametrize(
     ("begun", "chunk"),
-    [(True, 4), full(False, 4), full(True, 1), full(False, 1)],
+    [full(True, 4), full(False, 4), full(True, 1), full(False, 1)],
 )
 def test_a_run_goes_on_elsewhere(begun, chunk, cluster, tmp_path, monkeypatch):
     """From a checkpoint if the strengths were trained together, and else with the strengths that are left."""
@@ -153,6 +156,7 @@ def test_rows_on_disk_go_on_elsewhere(begun, cluster, tmp_path, monkeypatch):
     assert_equal(found, runs.on_disk(**options))
 
 
+@pytest.mark.full
 def test_memory_that_runs_out_makes_smaller_parts(cluster, tmp_path):
     here, told = os.getpid(), tmp_path / "told"
 

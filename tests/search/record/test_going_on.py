@@ -46,15 +46,13 @@ def test_a_record_changes_nothing(name, tmp_path, monkeypatch):
     assert files(tmp_path / "run") == FINISHED
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_a_killed_run_goes_on_to_the_same_path(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "share"), each_value([*RUNS], (0.0, 0.3, 0.55, 0.8, 0.99)))
+def test_a_killed_run_goes_on_to_the_same_path(name, share, tmp_path, monkeypatch):
     plain, events = RUNS[name](), count_events(monkeypatch, RUNS[name], tmp_path / "whole")
     assert events.count("before write") >= 8
-    for share in (0.0, 0.3, 0.55, 0.8, 0.99):
-        folder = tmp_path / f"{share}"
-        kill_at(monkeypatch, RUNS[name], folder, int(share * len(events)))
-        assert_equal(RUNS[name](run=folder), plain)
-        assert files(folder) == FINISHED
+    kill_at(monkeypatch, RUNS[name], tmp_path / "run", int(share * len(events)))
+    assert_equal(RUNS[name](run=tmp_path / "run"), plain)
+    assert files(tmp_path / "run") == FINISHED
 
 
 @pytest.mark.parametrize("shown", [{"verbose": True}, {"progress": True}, {}], ids=["verbose", "progress", "log"])
