@@ -113,7 +113,7 @@ def _describe_choice(curve: Curve) -> str:
         return f"Use {delta}: {on}, {lowers}. The same rows chose it, which tends to make a gain look larger."
     both = f"{format_loss(curve, curve.mean[choice])} with it and {format_loss(curve, none)} without a penalty"
     gain = format_gain_interval(curve, curve.gain)
-    return f"Use {delta}: {on}, the {loss} is {both}, a gain of {gain}: no clear difference was seen."
+    return f"The choice is {delta}: {on}, the {loss} is {both}, a gain of {gain}: no clear difference was seen."
 
 
 def _describe_tied_strengths(curve: Curve) -> str:

@@ -80,6 +80,11 @@ def make_path_page(
 def write_path_page(path: Any, file: Any, terms: Vocabulary, **content: Any) -> None:
     """Write the page to a file; `content` are the other arguments of `make_path_page`."""
     file = check_file_name("`file`", file, 'a file name, such as "report.html"')
+    if file.suffix.lower() not in ("", ".html", ".htm"):
+        raise ValueError(
+            f"`file` must be a file name that ends in .html, the format of the page. Received: {file.name!r}. "
+            f"Say {file.with_suffix('.html').name!r}; a browser prints the page as a PDF."
+        )
     text = make_path_page(path, terms, **content)
     with explain_write_errors("`file`", file):
         file.write_text(text, encoding="utf-8")

@@ -338,7 +338,7 @@ class Path(Curve):
 
         Raises:
             TypeError: if `x` is no table and no array of two dimensions, or if `comparison` is no comparison.
-            ValueError: if `x` has another number of rows.
+            ValueError: if `x` has another number of rows, or the file name ends in another format than .html.
             OSError: if the file cannot be written.
 
         Example:

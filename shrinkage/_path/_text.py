@@ -117,8 +117,11 @@ def _format_cells(curve: Curve, index: int) -> list[str]:
 
 
 def _format_zero_title(curve: Curve) -> list[str]:
+    if curve.zero_groups is None:
+        return []
     groups = getattr(curve.penalty, "groups", None)
-    return [] if curve.zero_groups is None else [f"zero {groups if isinstance(groups, str) else 'groups'}"]
+    # Those of the first layer are inputs of the model, and those of other layers are not.
+    return [f"zero {'layer inputs' if groups == 'inputs' else groups if isinstance(groups, str) else 'groups'}"]
 
 
 def _format_null_cells(curve: Curve, n_cells: int) -> list[str]:

@@ -110,11 +110,16 @@ def _get_journal_size(record: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def check_unused(folder: Path) -> None:
-    """Raise `BadInput` if another process trains in a folder."""
+def is_in_training(folder: Path) -> bool:
+    """Return whether a process trains the run in a folder."""
     from shrinkage._search._record._folder import is_in_use
 
-    if is_in_use(folder / RECORD):
+    return is_in_use(folder / RECORD)
+
+
+def check_unused(folder: Path) -> None:
+    """Raise `BadInput` if another process trains in a folder."""
+    if is_in_training(folder):
         option, other = ("-o", ", or give another folder") if get_resumed_folder() is None else ("RUN", "")
         raise BadInput(
             f"{option} must be a folder in which no other process trains. Received: {folder}, in which one does. Wait "

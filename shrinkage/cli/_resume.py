@@ -14,7 +14,7 @@ from ._errors import EXIT_CODES, BadInput
 from ._fit import fit
 from ._folder import MARK
 from ._progress import progress_options
-from ._recorded import COMMAND, advise_resume, is_unfinished, resume_command
+from ._recorded import COMMAND, advise_resume, is_in_training, is_unfinished, resume_command
 from ._run import get_run_terms, load_run, read_run_status, run_argument
 
 if TYPE_CHECKING:
@@ -58,9 +58,13 @@ def show(run: File, console: Console) -> None:
         console.say(f"{format_run_status(status)}\n{_describe_end(status, run)}")
         return console.print_result(_make_document(status))
     if is_unfinished(run) and status is None:
+        if is_in_training(run):
+            console.say("A process trains it; nothing is saved yet.")
+            return console.print_result({"finished": False, "running": True})
         raise BadInput(
-            f"RUN must hold a record of the training. Received: {run}, a run without a record. Train it from the "
-            f"beginning with `shrinkage resume {shlex.quote(str(run))}`."
+            f"RUN must hold a record of the training. Received: {run}, a run without a record: it has not begun to "
+            "train, or the record is lost. Unless a process prepares it now, train it from the beginning with "
+            f"`shrinkage resume {shlex.quote(str(run))}`."
         )
     _show_path(load_run(run), get_run_terms(run), run, console)
 

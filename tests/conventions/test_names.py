@@ -31,7 +31,7 @@ def test_zero_groups():
     y = np.stack([Y, 0.02 * X[:, 0]], axis=1)
     units = fit(model, y=y, penalty=sh.GroupLasso(), init="fresh", epochs=40, lams=[0.3])
     inputs = fit(model, y=y, penalty=sh.GroupLasso("inputs"), init="fresh", epochs=40, lams=[0.3])
-    for path, axis, title in ((units, 1, "zero units"), (inputs, 2, "zero inputs")):
+    for path, axis, title in ((units, 1, "zero units"), (inputs, 2, "zero layer inputs")):
         assert path.zero_groups is not None and title in str(path)
         np.testing.assert_array_equal(path.zero_groups, (path.weights[0] == 0).all(axis=axis).sum(axis=1))
         assert path.zero_groups.tolist() == [1, 0] == path.table()["zero_groups"].tolist()

@@ -143,7 +143,8 @@ def test_what_is_printed_names_what_was_not_measured(capsys, tmp_path):
     text = " ".join(repr(path).split())
     m, h = path.folds.train.sizes[0], path.folds.held_out.sizes[0]
     assert f"{len(path.lams)} strengths x 1 split of {m} rows, then 1 on all rows: {len(path.lams) + 1} models" in text
-    assert f"Use L2 at {path.lam:.2e} (n * lambda = {path.lam * N:.3g}): trained on {m} of 1,600 rows" in text
+    opening = "Use" if path.gain.low > 0 else "The choice is"
+    assert f"{opening} L2 at {path.lam:.2e} (n * lambda = {path.lam * N:.3g}): trained on {m} of 1,600 rows" in text
     assert f"scored on {h} others" in text and "No model was trained on all rows without a penalty." in text
     assert "whole grid would take less than two minutes: leave `budget` out" in text
     assert "choice " in repr(path) and "trial " in repr(path) and "1se" not in repr(path) and "min " not in repr(path)

@@ -79,7 +79,11 @@ SAID: dict[str, tuple[sh.Path, list[str], list[str]]] = {
     "no clear difference": (
         rung([0.9, 0.5, 0.5, 0.51], wiggle=0.05),
         ["choice-within-budget", "not-measured", "one-split"],
-        ["no clear difference was seen. These rows show no difference to 1.00e-03.", "0.500 with it and 0.510 without"],
+        [
+            "The choice is L2 at 1.00e-02",
+            "no clear difference was seen. These rows show no difference to 1.00e-03.",
+            "0.500 with it and 0.510 without",
+        ],
     ),
     "the largest strength": (
         rung([0.5, 0.6, 0.7, 0.8]),

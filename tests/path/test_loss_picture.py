@@ -128,6 +128,8 @@ def test_the_legend_tells_only_what_is_there():
     assert drawn(compute_curve_data(make_path()))[1] == [held_out, "training", "higher than shown", above]
     path = make_path(**diverged(make_path(), LAMS > 0.5))
     assert drawn(compute_curve_data(path))[1] == [held_out, "training", "higher than shown", "diverged", above]
+    exact = make_path(**diverged(make_path(), LAMS == 0), solver="exact")
+    assert "no minimum" in drawn(compute_curve_data(exact))[1], "nothing is trained, so nothing diverges"
     data = dataclasses.replace(compute_curve_data(path), high=10.0)
     assert drawn(data)[1] == [held_out, "training", "diverged", "best constant"]
 

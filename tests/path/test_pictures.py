@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 
 from shrinkage._cv._choice import NothingToChoose
 from shrinkage._path._curve import Status
-from shrinkage._path._pictures._draw import draw_norms
+from shrinkage._path._pictures._draw import draw_epochs, draw_norms
 from shrinkage._path._pictures._held_out import compute_calibration_data, compute_classes_data, compute_residuals_data
 from shrinkage._path._pictures._rows import compute_rows_data
 from shrinkage._path._pictures._training import compute_epochs_data, compute_folds_data
 from shrinkage._path._pictures._weights import compute_weights_data
+from shrinkage._path._report._figures import make_epochs_figure
 from shrinkage._penalties import L1
 from shrinkage._weights._selection import Selection, Weight
 from tests.path.predicted import N, of_a_number, of_a_probability, of_classes
@@ -41,6 +42,21 @@ def test_a_member_that_diverges_ends_the_curve_of_its_strength_alone():
     data = compute_epochs_data(make_path(cv_loss=cv_loss))
     assert np.isnan(data.held_out[3]).tolist() == [False] * 4 + [True] * 2
     assert np.isfinite(np.delete(data.held_out, 3, axis=0)).all()
+
+
+def test_losses_of_a_few_epochs_are_drawn_as_points():
+    """A line through one epoch shows nothing. A search within a budget scores few epochs."""
+    path = make_path()
+    cv_loss, train_loss = path.cv_loss.copy(), path.train_loss.copy()
+    cv_loss[:, :, [0, 1, 2, 4]] = train_loss[:, :, [0, 1, 2, 4]] = np.nan
+    few, all_epochs = compute_epochs_data(make_path(cv_loss=cv_loss, train_loss=train_loss)), compute_epochs_data(path)
+    for data, marker, mode in ((few, "o", "lines+markers"), (all_epochs, "", "lines")):
+        axes = Figure().subplots()
+        draw_epochs(axes, data, 3)
+        assert [line.get_marker() or "" for line in axes.lines[:2]] == [marker, marker]
+        traces = make_epochs_figure(data, 3, {}, LAMS)["data"]
+        assert [trace["mode"] for trace in traces] == [mode, mode]
+    assert few.has_gaps and not all_epochs.has_gaps
 
 
 def test_each_fold_has_its_curve_and_its_least():

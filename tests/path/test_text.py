@@ -77,7 +77,7 @@ def test_the_penalty_and_an_unusual_way_are_named(changes, start, in_words):
 def test_a_group_lasso_has_a_column_of_groups_that_are_zero():
     path = make_path(penalty=GroupLasso("inputs"), how=Proximal(), zero_groups=np.arange(21)[::-1] * 100)
     lines = repr(path).splitlines()
-    assert lines[1].endswith("||w||    nonzero    zero inputs") and lines[3].endswith("        0")
+    assert lines[1].endswith("||w||    nonzero    zero layer inputs") and lines[3].endswith("        0")
     assert len({len(line) for line in (lines[1], *lines[3:6])}) == 1
 
 

@@ -26,7 +26,8 @@ class CurveData:
         lams: the strengths.
         mean, se: held-out loss at the chosen epoch, and the standard error.
         train: training loss at the chosen epoch.
-        failed: whether a model diverged at the strength.
+        failed: whether a model diverged at the strength, or has no minimum.
+        failure: the word for it.
         choices: index of each choice by label, such as "min"; empty if a model diverged at every strength.
         index_model: index of the strength of the model's regularizers, with `penalty="model"`.
         null: loss of the best constant, or NaN.
@@ -43,6 +44,7 @@ class CurveData:
     se: Floats
     train: Floats
     failed: NDArray[np.bool_]
+    failure: str
     choices: dict[str, int]
     null: float
     complexity: Floats
@@ -71,6 +73,7 @@ def compute_curve_data(curve: Curve) -> CurveData:
         se=curve.se,
         train=curve.train_mean,
         failed=curve.failed,
+        failure="no minimum" if curve.solver == "exact" else "diverged",
         choices=find_choices(curve),
         null=curve.null_loss,
         complexity=curve.nonzero if sparse else curve.norm,

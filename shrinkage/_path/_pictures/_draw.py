@@ -21,7 +21,7 @@ _COLOURS = (HELD_OUT, TRAINING)
 
 def draw_epochs(axes: Axes, data: EpochsData, index: int) -> list[Any]:
     """Draw training and held-out loss by epoch at a strength, and the chosen epoch."""
-    style: dict[str, Any] = {"linewidth": 1.6}
+    style: dict[str, Any] = {"linewidth": 1.6, "marker": "o" if data.has_gaps else "", "markersize": 4}
     lines = axes.plot(data.epochs, data.held_out[index], color=HELD_OUT, label="held out", **style)
     lines += axes.plot(data.epochs, data.training[index], color=TRAINING, label="training", **style)
     epoch = int(data.chosen_epochs[index])

@@ -114,10 +114,10 @@ def _format_training_label(data: CurveData) -> str:
 
 
 def _draw_arrows(axes: Axes, data: CurveData) -> list[Any]:
-    """Draw filled arrows for losses outside the range, and hollow arrows for diverged strengths."""
+    """Draw filled arrows for losses outside the range, and hollow arrows for strengths without a loss."""
     top = data.high - 0.022 * (data.high - data.low)
     style: dict[str, Any] = {"color": HELD_OUT, "markersize": 6.5, "zorder": 3}
-    kinds = ((data.is_above & ~data.failed, HELD_OUT, "higher than shown"), (data.failed, "white", "diverged"))
+    kinds = ((data.is_above & ~data.failed, HELD_OUT, "higher than shown"), (data.failed, "white", data.failure))
     return [
         axes.plot(data.position[hit], np.full(hit.sum(), top), "^", markerfacecolor=face, label=label, **style)[0]
         for hit, face, label in kinds

@@ -35,6 +35,12 @@ class EpochsData:
     training: Floats
     chosen_epochs: NDArray[np.int64]
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some losses have no loss in the epochs beside, as in a search within a budget: a line shows none."""
+        known = np.pad(np.isfinite(self.held_out), ((0, 0), (1, 1)))
+        return bool((known[:, 1:-1] & ~known[:, :-2] & ~known[:, 2:]).any())
+
 
 def compute_epochs_data(curve: Curve) -> EpochsData:
     """Collect the losses by epoch, averaged over folds.

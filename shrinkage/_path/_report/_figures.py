@@ -63,11 +63,11 @@ def make_loss_figure(data: CurveData, curve: Curve) -> Figure:
     ]
     for hit, name, symbol in (
         (data.is_above & ~data.failed, "higher than shown", "triangle-up"),
-        (data.failed, "diverged", "triangle-up-open"),
+        (data.failed, data.failure, "triangle-up-open"),
     ):
         if hit.any():
             trace = _make_trace(data.position[hit], np.full(hit.sum(), top), name, "--held-out", mode="markers")
-            words = [hover[place] if name != "diverged" else f"λ = {format_lam(data.lams[place])}: {name}"
+            words = [hover[place] if name != data.failure else f"λ = {format_lam(data.lams[place])}: {name}"
                      for place in np.flatnonzero(hit)]  # fmt: skip
             traces.append(trace | {"marker": {"color": "--held-out", "size": 10, "symbol": symbol}, "hovertext": words,
                                    "hovertemplate": f"%{{hovertext}}{_HIDDEN}",
@@ -100,7 +100,8 @@ def make_epochs_figure(data: EpochsData, index: int, names: Mapping[int, str], d
     layout["xaxis"]["range"] = [float(data.epochs[0]) - 0.5, float(data.epochs[-1]) + 0.5]
     layout["hovermode"] = "x"
     traces = [
-        _make_trace([], [], name, colour, mode="lines") | {"hovertemplate": f"{name} %{{y:.4g}}{_HIDDEN}"}
+        _make_trace([], [], name, colour, mode="lines+markers" if data.has_gaps else "lines")
+        | {"hovertemplate": f"{name} %{{y:.4g}}{_HIDDEN}"}
         for name, colour in (("held out", "--held-out"), ("training", "--training"))
     ]
     return {

@@ -129,6 +129,8 @@ UUIDS = [f"{a:08x}-{b:04x}-4000-8000-{a:012x}" for a, b in RNG.integers(0, 60_00
     [
         ("PassengerId", RNG.permutation(10**6)[:N], "an identifier by its name"),
         ("customer_id", RNG.permutation(10**6)[:N], "an identifier by its name"),
+        ("rownames", RNG.permutation(10**6)[:N], "an identifier by its name"),
+        ("row.names", RNG.permutation(10**6)[:N], "an identifier by its name"),
         ("order no", RNG.permutation(10**6)[:N], "an identifier by its name"),
         ("id", np.arange(N) + 1000, "an identifier by its name"),
         ("anything", np.arange(N), "it numbers the rows"),

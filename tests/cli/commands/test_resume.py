@@ -155,13 +155,18 @@ def test_a_run_in_training_is_not_touched(unfinished):
             assert "the run is saved" not in refused.stderr
         assert "A process trains it" in run("show", "run").stdout
         assert json.loads(run("show", "run", "--format", "json").stdout)["running"]
+        Path("run/record/journal.jsonl").rename("journal")  # as before the first checkpoint
+        assert run("show", "run").stdout == "A process trains it; nothing is saved yet.\n"
+        assert json.loads(run("show", "run", "--format", "json").stdout) == {"finished": False, "running": True}
+        Path("journal").rename("run/record/journal.jsonl")
     assert run("resume", "run").exit_code == 0
 
 
 def test_a_run_that_lost_its_journal_is_trained_anew(unfinished):
     Path("run/record/journal.jsonl").unlink()
     shown = run("show", "run")
-    assert shown.exit_code == 2 and "Train it from the beginning with `shrinkage resume run`" in shown.stderr
+    said = " ".join(shown.stderr.split())
+    assert shown.exit_code == 2 and "train it from the beginning with `shrinkage resume run`" in said
     assert run("resume", "run").exit_code == 0
     assert run(*FIT[:-1], "other").exit_code == 0
     same_numbers("run", "other")

@@ -242,6 +242,18 @@ def test_a_large_path_takes_less_than_five_megabytes(tmp_path):
     assert figures((tmp_path / "report.html").read_text("utf-8"))[1]["slider"]["every"] == 1
 
 
+@pytest.mark.parametrize("name", ["r.pdf", "r.png", "r.report"])
+def test_a_page_is_not_written_to_a_file_of_another_format(tmp_path, name):
+    with pytest.raises(
+        ValueError, match=f"`file` must be a file name that ends in .html, .* Received: '{name}'. Say 'r"
+    ):
+        make_path().report(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    for right in ("page.HTML", "page.htm", "page"):
+        make_path().report(tmp_path / right)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_of_many_epochs_a_part_is_kept_with_the_chosen_ones():
     losses = np.random.default_rng(0).random((2, 21, 20_000))
     path = make_path(n_folds=2, cv_loss=losses, train_loss=losses, epochs=np.arange(1, 22) * 731)
