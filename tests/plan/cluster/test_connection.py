@@ -138,15 +138,18 @@ def alone(tmp_path_factory) -> dict[str, Any]:
     return {**json.loads(done.stdout), "files": files, "lines": (done.stdout + done.stderr).splitlines()}
 
 
+@pytest.mark.full
 def test_nothing_is_left(alone):
     assert alone["left"] == [] and [name for name in alone["files"] if "ray" in name] == []
 
 
+@pytest.mark.full
 def test_nothing_is_printed(alone):
     noise = re.compile("WARNING: All log messages before absl|oneDNN|^To enable|cpu_feature_guard")
     assert len([line for line in alone["lines"] if not noise.search(line)]) == 1
 
 
+@pytest.mark.full
 def test_the_result_is_that_of_this_process(alone):
     assert alone["loss"] == np.nanmin(fit(classifier(), models="chosen", plan={"xla": False}).cv_loss)
 

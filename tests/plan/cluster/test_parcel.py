@@ -136,7 +136,6 @@ OF_A_USER: dict[str, Callable[[], Any]] = {
     "half precision": lambda: network(layers.Dense(4, dtype="mixed_bfloat16")),
     "statistics": lambda: network(layers.Normalization()),
 }
-DAILY = ("dropped_out", "masked_attention", "augmented", "subclassed")
 
 
 def of_zoo(name: str) -> tuple[Any, Any, Any]:
@@ -203,9 +202,9 @@ def test_models_with_code_of_a_user(tmp_path):
     assert_same({name: problem(*of_user(make)) for name, make in OF_A_USER.items()}, tmp_path)
 
 
-@pytest.mark.parametrize("names", [DAILY, pytest.param([*zoo.MODELS], marks=pytest.mark.full)], ids=["some", "all"])
-def test_models_of_keras(names, tmp_path):
-    assert_same({name: problem(*of_zoo(name)) for name in names}, tmp_path)
+@pytest.mark.full
+def test_models_of_keras(tmp_path):
+    assert_same({name: problem(*of_zoo(name)) for name in zoo.MODELS}, tmp_path)
 
 
 def test_trained_weights_are_kept(tmp_path):

@@ -72,9 +72,10 @@ def same_numbers(found: dict[str, np.ndarray], plain: dict[str, np.ndarray]) -> 
         np.testing.assert_array_equal(value, plain[name], err_msg=name)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("signals", "times"),
-    [([signal.SIGKILL, signal.SIGINT, signal.SIGTERM], 3), pytest.param([signal.SIGKILL], 100, marks=pytest.mark.full)],
+    [([signal.SIGKILL, signal.SIGINT, signal.SIGTERM], 3), ([signal.SIGKILL], 100)],
     ids=["three signals", "a hundred kills"],
 )
 def test_a_stopped_process_goes_on_to_the_same_result(signals, times, plain, tmp_path):
