@@ -92,8 +92,7 @@ def test_the_tables_of_choices_have_all_ways():
 
 @pytest.mark.full
 def test_the_table_of_repeats_is_in_multiples_of_one(monkeypatch):
-    splits = {name: repeats.SPLITS[name] for name in ("cv=5", "cv=5, repeats=2")}
-    monkeypatch.setattr(repeats, "SPLITS", splits)
+    monkeypatch.setattr(repeats, "SPLITS", {name: repeats.SPLITS[name] for name in ("cv=5", "cv=5, repeats=2")})
     found = repeats.measure("diabetes", [0, 1], epochs=2, strengths=2)
     assert all(path.seconds > 0 and path.width > 0 and path.se > 0 for paths in found.values() for path in paths)
     lines = repeats.table({"diabetes": found}).splitlines()

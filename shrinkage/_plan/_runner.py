@@ -55,11 +55,13 @@ class Runner:
     ):
         self._user_plan = check_user_plan(user_plan if decision is None else decision["settings"])
         self._max_memory, limit = max_memory, read_memory_limit(max_memory)
-        # Equal steps were checked by an earlier fit.
-        self.problem, agrees = (problem, True) if Engines(problem.training).has_rules else check_rules(problem)
+        self.problem, self._engines, agrees = problem, Engines(problem.training), True
+        if not self._engines.has_rules:  # else an earlier fit checked equal steps
+            self.problem, agrees = check_rules(problem)
+            if self.problem.training.objective != problem.training.objective:
+                self._engines = Engines(self.problem.training)
         training = self.problem.training
         self.notes: list[str] = []
-        self._engines = Engines(training)
         self._timings: dict[Way, Timing] = {}
         self._timing_bytes = 0 if decision is None else decision.get("memory", 0)
         self._memory = measure(

@@ -38,8 +38,8 @@ MAX_EMBEDDED = 10_000
 MAX_MARKS = 20
 # id, customer_id, PassengerId, CustomerID, order_no, row number and rownames; not width, acid and no_of_rooms.
 _IDENTIFIER = re.compile(
-    r"(?i:(?:^|[\W_])(?:id|uuid|guid|index|key)(?:$|[\W_])|(?:^|[\W_])(?:no|nr|num|number|code|serial)\.?$|^row(?:[\W_]?names?)?$)"
-    r"|[a-z](?:Id|ID|No|Number)$|[a-z](?:Id|ID)[\W_]|^Unnamed:"
+    r"(?i:(?:^|[\W_])(?:id|uuid|guid|index|key)(?:$|[\W_])|(?:^|[\W_])(?:no|nr|num|number|code|serial)\.?$)"
+    r"|(?i:^row(?:[\W_]?names?)?$)|[a-z](?:Id|ID|No|Number)$|[a-z](?:Id|ID)[\W_]|^Unnamed:"
 )
 
 
