@@ -16,9 +16,9 @@ LOCK_oldest := constraints-oldest.txt
 OPTIONS_oldest := -W default::DeprecationWarning -W default::FutureWarning
 # The files that meet most of Keras and TensorFlow, for a daily run of a few minutes on each; TESTS= is all.
 TESTS ?= shrinkage tests/host tests/model tests/cohort/test_forward.py tests/cohort/test_rules.py tests/attach/test_life.py \
-    tests/attach/test_oracles.py tests/doctor/test_doctor.py tests/path/test_path.py tests/test_versions.py
+    tests/doctor/test_doctor.py tests/path/test_path.py tests/test_versions.py
 # And scikit-learn's checks of estimators, on its oldest version.
-TESTS_oldest := tests/estimators/test_checks.py tests/problem/test_text.py tests/data/test_sparse.py
+TESTS_oldest := tests/attach/test_oracles.py tests/estimators/test_checks.py tests/problem/test_text.py tests/data/test_sparse.py
 # Pyenv's commands for interpreters that are not selected fail unless they are told the version.
 python = PYENV_VERSION=$(1) python$(1)
 

@@ -35,6 +35,7 @@ from benchmarks._phases import EPOCHS, phases
 from benchmarks._problems import Problem
 from benchmarks._rows import ROWS, Case
 from shrinkage._cv._choice import choose_epochs
+from tests.daily import some_every_day
 from tests.path.test_repeats import repeated
 from tests.synthetic_path import make_path
 from tests.versions import locked
@@ -44,7 +45,7 @@ pytestmark = locked
 SMALL = Case(width=4, epochs=1, strengths=2, folds=2, rows=200)
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.processes == 1])
+@pytest.mark.parametrize("name", some_every_day((name for name, row in ROWS.items() if row.processes == 1), "reused"))
 def test_every_way_runs_and_is_extrapolated_to_all_its_fits(name):
     cost = measure(ROWS[name], SMALL)
     assert cost.wall > 0 and cost.peak > 0
@@ -342,6 +343,7 @@ def test_a_diagnosis_is_measured_against_a_fresh_sample(tmp_path, monkeypatch):
     assert one.key == "noise_class-60-1-2" and one.main not in ("the penalty helps", "no penalty is needed")
 
 
+@pytest.mark.full
 def test_a_finding_on_more_rows_is_measured_against_a_fresh_sample(tmp_path, monkeypatch):
     monkeypatch.setattr(more_rows, "SEEDS", (1,))
     monkeypatch.setattr(more_rows, "REPEATS", 2)

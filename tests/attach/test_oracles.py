@@ -6,10 +6,11 @@ import pytest
 
 import shrinkage as sh
 from tests.attach.models import LAM, OPTIMIZERS, X, Y, assert_matters, assert_same, compiled, network, train
+from tests.daily import some_every_day
 from tests.versions import float64_l1
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", some_every_day(OPTIMIZERS, "momentum", "clipnorm", "accumulation", "ema"))
 def test_coupled_l2_is_keras_own(float64, optimizer):
     theirs, mine = compiled(network(keras.regularizers.L2(LAM / 2)), optimizer), compiled(network(), optimizer)
     sh.attach(mine, sh.L2(), lam=LAM)

@@ -162,7 +162,7 @@ PRIVATE = "import shrinkage._weights._kinds, shrinkage._host._layers; shrinkage.
         full("import keras, shrinkage", "Sequential 0.25"),
         full("import shrinkage; shrinkage.L2(); import keras", "Sequential 0.25"),
         ("import shrinkage, keras", "Sequential 0.25"),
-        (FINDING, "Sequential 0.25"),
+        full(FINDING, "Sequential 0.25"),
         full(PRIVATE, "Sequential 0.25"),
         full("import keras", "Could not locate class"),
     ],

@@ -9,6 +9,7 @@ from keras import ops
 
 import shrinkage as sh
 from tests.attach.models import LAM, X, Y, assert_matters, assert_same, compiled, network, train
+from tests.daily import full
 
 
 def test_the_strength_is_read_at_every_step_and_traces_nothing_anew(float64):
@@ -39,7 +40,7 @@ def test_the_strength_is_read_at_every_step_and_traces_nothing_anew(float64):
     assert np.abs(before - model.get_weights()[0]).max() > 0.01
 
 
-@pytest.mark.parametrize("how", [sh.Coupled(), sh.Decoupled(), sh.Proximal()])
+@pytest.mark.parametrize("how", [full(sh.Coupled()), full(sh.Decoupled()), sh.Proximal()])
 def test_a_schedule_is_a_variable_assigned_at_every_step(float64, how):
     schedules = [
         keras.optimizers.schedules.CosineDecay(0.0, 12, warmup_target=2.0, warmup_steps=4),

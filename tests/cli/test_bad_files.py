@@ -189,6 +189,7 @@ def test_times_without_order_and_with_ties_are_noted():
     assert "not in the order of b" in notes and "in 4 folds the first held-out row has the same b" in notes
 
 
+@pytest.mark.full
 def test_a_table_of_ten_thousand_columns_is_read():
     values = np.random.default_rng(0).integers(0, 9, (100, 10_000))
     frame = pd.DataFrame(values, columns=[f"c{i}" for i in range(10_000)])

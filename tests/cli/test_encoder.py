@@ -32,6 +32,7 @@ from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 from shrinkage.cli._network import make_network
 from shrinkage.cli._settings import Settings
+from tests.daily import full
 
 require_tensorflow()
 import keras  # noqa: E402
@@ -282,7 +283,7 @@ print(json.dumps(model(inputs).numpy().tolist()))
 """
 
 
-@pytest.mark.parametrize("embeds", [True, False])
+@pytest.mark.parametrize("embeds", [True, full(False)])
 def test_plain_keras_loads_the_file_and_predicts_the_same(frame, tmp_path, embeds):
     columns = understood(frame, embeds=embeds)
     model = assemble_model(columns, fitted(columns, read_cells(columns, frame)), 3.0, 2.0)

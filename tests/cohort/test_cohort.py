@@ -95,7 +95,7 @@ def test_sample_weight_equals_plain_keras(xla, floatx):
     assert_member_equals_plain_keras(problem, cohort, 0, 1, xla=xla, floatx=floatx)
 
 
-@pytest.mark.parametrize("name", ["mlp", "batch_normalized", "separably_convolved", "own_layer"])
+@pytest.mark.parametrize("name", ["mlp", "batch_normalized", full("separably_convolved"), "own_layer"])
 def test_evaluation_equals_plain_keras(name, floatx):
     make, kind, _ = MODELS[name]
     problem = problem_of(compiled(make()), *rows(kind))
@@ -209,6 +209,7 @@ def test_steps_are_traced_once_for_all_chunks_epochs_and_strengths(monkeypatch):
     assert cohort.engine.traces == 2  # of training, and of evaluating
 
 
+@pytest.mark.full
 def test_l2_forms_have_one_minimum():
     """All three enter differently, and with plain SGD stop at the same weights: a full-batch linear model, to
     convergence; Coupled and Decoupled take the same steps to there.

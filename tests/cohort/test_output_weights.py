@@ -123,6 +123,7 @@ def test_a_dataset_may_give_weights_per_output():
     np.testing.assert_array_equal(found.row_loss, expected.row_loss)
 
 
+@pytest.mark.full
 def test_weights_per_output_of_rows_on_disk(monkeypatch):
     """Held-out losses are close to those of the same rows in memory; batches and folds are drawn otherwise."""
     monkeypatch.setattr(_dataset, "_READ", (500, 2**24))

@@ -21,6 +21,7 @@ from shrinkage._problem._structure import find_leaf_places
 from shrinkage._problem._targets import compute_class_weights
 from tests.cohort.training import assert_member_equals_plain_keras, likeliest_way, problem_of, train_cohort
 from tests.cohort.zoo_structures import AMOUNT, LABELS, STRUCTURES, A, B, Case
+from tests.daily import full
 from tests.model.zoo_losses import LOSSES, X, own_mixes_rows
 from tests.model.zoo_losses import model as loss_model
 from tests.oracle import sample_weights
@@ -316,7 +317,9 @@ def test_a_structure_fits_or_is_refused(given_, structure):
         assert places == list(range(count)) and len(keras.tree.flatten(given_)) == count
 
 
-@pytest.mark.parametrize("layer", [layers.LSTM(3), layers.Bidirectional(layers.GRU(2)), layers.SimpleRNN(3)])
+@pytest.mark.parametrize(
+    "layer", [layers.LSTM(3), full(layers.Bidirectional(layers.GRU(2))), full(layers.SimpleRNN(3))]
+)
 def test_a_path_of_a_recurrent_network_under_a_mask(layer):
     x = np.random.default_rng(0).integers(0, 9, (30, 5))
     words = layers.Embedding(9, 2, mask_zero=True)

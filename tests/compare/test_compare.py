@@ -153,6 +153,7 @@ def test_a_single_split_trains_no_penalty_alone_for_the_losses_of_its_rows():
     assert "One split does not show the noise of training" in comparison.verdict()
 
 
+@pytest.mark.full
 def test_patience_does_not_shorten_the_training_without_a_penalty():
     comparison = compare(patience=2, epochs=40, model=network(rate=0.1))
     none, stopped, *_ = comparison.entries
@@ -178,6 +179,7 @@ def test_arguments_of_fit(arguments, names):
     assert ("Losses are in units of the target's variance" in repr(comparison)) == ("standardize_target" in arguments)
 
 
+@pytest.mark.full
 def test_a_loss_without_rows_leaves_a_single_split_uncompared():
     def of_batch(y, p):
         return keras.ops.mean(keras.ops.square(y - p))

@@ -38,7 +38,7 @@ def possible(kind: str, loss: str) -> list[str]:
 
 
 PROBLEMS = [
-    pytest.param(kind, loss, marks=[pytest.mark.full] if loss == CLASSES else [])
+    pytest.param(kind, loss, marks=[pytest.mark.full] if loss == CLASSES or (kind, loss) == ("L1", BINARY) else [])
     for loss in LAM
     for kind in ("L2", "L1", "ElasticNet")
 ]

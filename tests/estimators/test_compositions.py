@@ -32,6 +32,7 @@ def test_in_a_pipeline_and_a_cross_validation(wine):
     assert cross_val_score(pipeline, *wine, cv=3).min() > 0.9
 
 
+@pytest.mark.full
 def test_two_processes_give_the_scores_of_one(wine):
     classifier = sh.PathClassifier(**LINEAR)
     alone = cross_val_score(classifier, *wine, cv=2, scoring="neg_log_loss")

@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
+from tests.daily import full
 from tests.fit.fitting import TARGET, X, Y, arrays, classifier, fit, three_folds
 from tests.unregistered import own_metric
 from tests.zoo import rows
@@ -97,7 +98,7 @@ def test_a_lambda_is_not_read_from_a_file(tmp_path):
         sh.Path.load(tmp_path / "run")
 
 
-@pytest.mark.parametrize("make", [mlp, recurrent], ids=["together", "unrolled"])
+@pytest.mark.parametrize("make", [mlp, full(recurrent)], ids=["together", "unrolled"])
 def test_chunks_give_the_same_path(make):
     """Few strengths at a time, the last of a chunk repeated: only rounding and the order of work change."""
     x, y = (X, Y) if make is mlp else rows("series", 30)

@@ -16,6 +16,7 @@ from keras import layers
 
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
+from tests.daily import full
 from tests.stream_memory import BATCH, BATCHES, LIMIT
 
 RNG = np.random.default_rng(0)
@@ -43,8 +44,11 @@ def peak_and_kept(n_times: int, parts: tuple[np.ndarray, ...], options: dict[str
 
 @pytest.mark.parametrize(
     ("parts", "n_folds", "options", "most"),
-    [((X, X[:, 0]), 4, {"cv": 4}, 8), ((X, LABELS), 1, {"cv": 0.2}, 12), ((X, LABELS, WEIGHT), 2, {"cv": 2}, 20)],
-    ids=["folds", "hold-out of classes", "folds of classes with weights"],
+    [
+        full((X, X[:, 0]), 4, {"cv": 4}, 8, id="folds"),
+        full((X, LABELS), 1, {"cv": 0.2}, 12, id="hold-out of classes"),
+        pytest.param((X, LABELS, WEIGHT), 2, {"cv": 2}, 20, id="folds of classes with weights"),
+    ],
 )
 def test_checking_and_splitting_takes_few_bytes_per_row(parts, n_folds, options, most):
     (few_peak, few), (many_peak, many) = (peak_and_kept(n_times, parts, options) for n_times in (20, 100))

@@ -97,6 +97,7 @@ def test_the_automatic_grid_is_that_of_arrays(options):
     np.testing.assert_allclose(on_disk.lams, memory.lams, rtol=1e-12)  # float64 sums in another order
 
 
+@pytest.mark.full
 def test_the_same_call_gives_the_same_bits():
     one, other = streamed(X, Y), streamed(X, Y)
     np.testing.assert_array_equal(one.cv_loss, other.cv_loss)
@@ -104,6 +105,7 @@ def test_the_same_call_gives_the_same_bits():
     assert not np.array_equal(one.cv_loss, streamed(X, Y, seed=1).cv_loss)
 
 
+@pytest.mark.full
 def test_the_sample_may_be_smaller_than_a_batch(monkeypatch):
     monkeypatch.setattr(_stream, "_SAMPLE", 10)
     path = streamed(X, Y, batch_size=600)
@@ -157,6 +159,7 @@ def test_a_py_dataset_and_validation_data_larger_than_memory():
     assert path.n_rows == 300 and path.fold_weight == [N] and path.folds.kind == "given"
 
 
+@pytest.mark.full
 def test_a_sorted_dataset_trains_as_a_shuffled_one():
     order = np.argsort(Y[:, 0])
     path, shuffled = streamed(X[order], Y[order], epochs=8), streamed(X, Y, epochs=8)

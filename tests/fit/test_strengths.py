@@ -31,6 +31,7 @@ def test_the_limit_of_the_grid_is_noted_where_the_loss_still_falls_towards_it(me
     assert all("extended by three decades" in note and "give `lams`" in note for note in notes)
 
 
+@pytest.mark.full
 def test_the_grid_grows_downwards(float64):
     """Almost no noise, few rows: a little shrinkage is best, less than the grid's least."""
     generator = np.random.default_rng(3)

@@ -23,7 +23,7 @@ def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     "code",
     [
         FIRST_USE,
-        "import shrinkage, keras; print(float(keras.ops.sum([2.0])))",
+        full("import shrinkage, keras; print(float(keras.ops.sum([2.0])))"),
         "import shrinkage._path._curve, keras; print(float(keras.ops.sum([2.0])))",  # as unpickling does
     ],
     ids=["shrinkage alone", "Keras after shrinkage", "a module of shrinkage"],
@@ -33,7 +33,7 @@ def test_first_use_of_tensorflow_prints_nothing(code: str):
     assert (result.stdout, result.stderr, result.returncode) == ("2.0\n", "", 0)
 
 
-@pytest.mark.parametrize("level", ["0", full("1"), "3"])
+@pytest.mark.parametrize("level", ["0", full("1"), full("3")])
 def test_a_log_level_the_user_has_set_is_kept_and_only_0_shows_everything(level: str):
     result = _python(FIRST_USE + "; import os; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])", TF_CPP_MIN_LOG_LEVEL=level)
     assert result.stdout == f"2.0\n{level}\n"

@@ -93,6 +93,7 @@ def test_a_dry_run_trains_and_writes_nothing(fit):
     assert "about as long" not in run("compare", file, *SMALL, "--penalties", "l1", "--dry-run").stdout
 
 
+@pytest.mark.full
 def test_the_folder_of_an_earlier_comparison_is_replaced_when_asked(fit):
     file = write()
     assert run("compare", file, *SMALL).exit_code == 0

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.commands.running import run, write
+from tests.daily import each_value
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -65,8 +66,13 @@ def test_a_dry_run_refuses_what_a_run_refuses():
     assert done.exit_code == 2 and "--cluster must be given with models that are trained." in done.stderr
 
 
-@pytest.mark.parametrize("seconds", [9_000_000_000_000, -70_000_000_000], ids=["year 287168", "year -249"])
-@pytest.mark.parametrize("role", ["feature", "--target", "--group", "--time", "--fold", "--category", "--number"])
+@pytest.mark.parametrize(
+    ("role", "seconds"),  # of the years 287168 and -249
+    each_value(
+        ["feature", "--target", "--group", "--time", "--fold", "--category", "--number"],
+        [9_000_000_000_000, -70_000_000_000],
+    ),
+)
 def test_dates_beyond_those_of_python_end_in_success_or_in_a_sentence(role, seconds):
     """A Parquet file may have any year; Python has the years 1 to 9999."""
     times, days = seconds + np.arange(40) % 5, seconds // 86_400 + np.arange(40) % 5

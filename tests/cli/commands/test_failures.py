@@ -141,6 +141,7 @@ def run_within(limit: int, size: int, *arguments: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.full
 def test_a_disk_without_room_costs_no_table():
     options = ("--target", "price", "--epochs", "1", "--folds", "2")
     done = run_within(resource.RLIMIT_FSIZE, 20_000, "fit", str(write()), *options)

@@ -14,6 +14,7 @@ import shrinkage as sh
 from shrinkage.cli import _recorded
 from tests.cli.commands.running import run, write
 from tests.cli.commands.test_resume import FIT, same_numbers
+from tests.daily import full
 
 RESULTS = {"arrays.npz", "columns.json", "model.keras", "path.json", "path.png", "report.html", "template.keras"}
 
@@ -29,6 +30,7 @@ def finish(*arguments: str) -> None:
         assert process.wait() == 0
 
 
+@pytest.mark.full
 def test_a_killed_command_goes_on():
     """The signal comes when the journal has entries of training."""
     write()
@@ -58,7 +60,7 @@ class Killed(BaseException):
     """The end of the process."""
 
 
-@pytest.mark.parametrize("name", ["record.rename", "command.unlink"])
+@pytest.mark.parametrize("name", [full("record.rename"), "command.unlink"])
 def test_a_kill_while_the_record_is_removed_leaves_a_result(name, monkeypatch):
     """The results are in place. The record is either whole or absent, and the command counts only with a record."""
     write()

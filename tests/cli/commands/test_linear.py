@@ -6,7 +6,6 @@ import pytest
 
 import shrinkage as sh
 from tests.cli.commands.running import N, run, write
-from tests.daily import full
 
 TRAINED = [
     ["--penalty", "l1"],
@@ -71,7 +70,8 @@ def test_an_exact_model_is_that_of_scikit_learn_and_nothing_is_said_of_training(
     assert run("predict", "run", "t.csv", "-o", "p.csv").exit_code == 0
 
 
-@pytest.mark.parametrize("penalty", ["l1", full("l2")])
+@pytest.mark.full
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
 def test_full_batches_reach_the_minimum_of_a_linear_model(penalty):
     """Of 47 rows, against scikit-learn on the same matrix, with fewer epochs than by default to save time."""
     from sklearn.linear_model import Lasso, Ridge

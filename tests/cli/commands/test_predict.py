@@ -11,6 +11,7 @@ from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import encode, read_cells
 from shrinkage.cli._tables import read_table
 from tests.cli.commands.running import N, houses, run, write
+from tests.daily import each_value
 
 
 def fitted(target: str, **changes) -> None:
@@ -107,8 +108,7 @@ def test_predict_with_a_damaged_model(fake_fit):
     assert done.exit_code == 2 and "RUN must hold a model that Keras can load" in done.stderr
 
 
-@pytest.mark.parametrize("target", ["price", "kind"])
-@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+@pytest.mark.parametrize(("name", "target"), each_value(["out.csv", "out.parquet"], ["price", "kind"]))
 def test_a_table_in_many_parts_is_predicted_as_the_whole(fake_fit, monkeypatch, target, name):
     """The rows are read in parts of seven rows, from a CSV in two files and from Parquet."""
     fitted(target)

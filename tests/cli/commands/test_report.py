@@ -9,6 +9,7 @@ import pytest
 import shrinkage as sh
 from shrinkage._messages._note import Classes, Note
 from tests.cli.commands.running import run, write
+from tests.daily import full
 
 
 @pytest.fixture
@@ -80,15 +81,15 @@ READERS = {
     [
         ("path", "path.json", None, "Received: 'out', which has no path.json."),
         ("path", "path.json", b"", "Received: 'out', which is damaged (path.json is empty)."),
-        ("path", "path.json", b"{}", "Received: 'out', which is damaged (the format in path.json is None)."),
-        ("path", "arrays.npz", None, "Received: 'out', which has no arrays.npz."),
+        full("path", "path.json", b"{}", "Received: 'out', which is damaged (the format in path.json is None)."),
+        full("path", "arrays.npz", None, "Received: 'out', which has no arrays.npz."),
         ("path", "arrays.npz", b"PK", "Received: 'out', which is damaged (arrays.npz is not an archive"),
-        ("path", "template.keras", None, "Received: 'out', which has no template.keras."),
-        ("model", "model.keras", None, "Received: out, which has no model.keras."),
+        full("path", "template.keras", None, "Received: 'out', which has no template.keras."),
+        full("model", "model.keras", None, "Received: out, which has no model.keras."),
         ("model", "model.keras", b"", "Received: out/model.keras, which cannot be loaded"),
         ("model", "columns.json", None, "Received: out, which has no columns.json."),
         ("columns", "columns.json", b"", "Received: out/columns.json (columns.json is empty)."),
-        ("columns", "columns.json", b"\xff", "Received: out/columns.json (columns.json is not text in UTF-8)."),
+        full("columns", "columns.json", b"\xff", "Received: out/columns.json (columns.json is not text in UTF-8)."),
     ],
 )
 def test_a_damaged_run_is_refused_with_the_file_and_fit_replaces_it(a_run, readers, file, content, message):

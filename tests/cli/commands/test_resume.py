@@ -14,6 +14,7 @@ from filelock import FileLock
 import shrinkage as sh
 from shrinkage._search._record import _record
 from tests.cli.commands.running import houses, run, stopped_after, write
+from tests.daily import full
 
 FIT = ("fit", "houses.csv", "--target", "price", "--epochs", "4", "--folds", "2", "-o", "run")
 
@@ -121,7 +122,7 @@ def test_show_says_which_models_a_run_of_python_has(models, words, tmp_path):
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("import shrinkage as sh; print(sh.Path.load('run').model().name)", "mlp_64_64\n"),
+        full("import shrinkage as sh; print(sh.Path.load('run').model().name)", "mlp_64_64\n"),
         ("from shrinkage.cli import main; main(['doctor', 'run/template.keras'])", "mlp_64_64: no errors"),
     ],
 )
@@ -162,6 +163,7 @@ def test_a_run_in_training_is_not_touched(unfinished):
     assert run("resume", "run").exit_code == 0
 
 
+@pytest.mark.full
 def test_a_run_that_lost_its_journal_is_trained_anew(unfinished):
     Path("run/record/journal.jsonl").unlink()
     shown = run("show", "run")

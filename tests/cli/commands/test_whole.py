@@ -39,6 +39,7 @@ def test_a_run_from_end_to_end(here, target):
     np.testing.assert_allclose(pd.read_csv("out.csv").iloc[:, -1], expected, rtol=1e-3)
 
 
+@pytest.mark.full
 def test_a_small_class_is_said_and_not_warned_of():
     write(town=["Ulm"] * (N - 2) + ["Bonn"] * 2)
     program = "from shrinkage.cli import main; main()"

@@ -12,7 +12,7 @@ import pytest
 import shrinkage as sh
 from shrinkage._path._convergence import Convergence, assess_convergence
 from shrinkage._path._findings import compute_held_out_curve
-from tests.daily import full
+from tests.daily import full, some_every_day
 from tests.path.verdicts.curves import ADVICE, FLAT, LARGER
 
 # --- how far training got
@@ -91,7 +91,7 @@ def test_of_what_is_trained(model, y, epochs, said, unsaid):
     assert not [text for text in unsaid if text in words], words
 
 
-@pytest.mark.parametrize("rate", [1e-3, 1e-2, 0.1])
+@pytest.mark.parametrize("rate", some_every_day([1e-3, 1e-2, 0.1], 0.1))
 def test_training_that_goes_on_bears_out_what_was_said_of_its_beginning(rate):
     model = network((16,), rate=rate)
     path = sh.fit(model, X, SIGNAL + NOISE, penalty=sh.L2(), lams=[0.1], cv=3, epochs=120)

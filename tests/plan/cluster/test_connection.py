@@ -154,6 +154,7 @@ def test_the_result_is_that_of_this_process(alone):
     assert alone["loss"] == np.nanmin(fit(classifier(), models="chosen", plan={"xla": False}).cv_loss)
 
 
+@pytest.mark.full
 def test_a_small_fit_says_that_a_cluster_costs_more(alone):
     (note,) = [note for note in alone["notes"] if "workers" in note]
     assert re.fullmatch(

@@ -198,6 +198,7 @@ def assert_same(problems: dict[str, Problem], folder: Path) -> None:
         assert all(np.any(each) for each in found[name][-2:])  # predictions and loss
 
 
+@pytest.mark.full
 def test_models_with_code_of_a_user(tmp_path):
     assert_same({name: problem(*of_user(make)) for name, make in OF_A_USER.items()}, tmp_path)
 
@@ -268,6 +269,7 @@ def test_a_model_that_predicts_otherwise_elsewhere_is_refused(tmp_path):
         in_another_process({"here": problem(*of_user(lambda: network(Elsewhere())))}, tmp_path)
 
 
+@pytest.mark.full
 def test_a_model_that_cannot_be_made_elsewhere_is_refused(tmp_path):
     here = os.getpid()
 

@@ -57,7 +57,7 @@ def kill_workers(number: int) -> None:
         full(1, 4, False),
         full(2, 4, False),
         full(1, 1, False),
-        (1, 4, True),
+        full(1, 4, True),
     ],
 )
 def test_a_killed_worker_is_replaced(lost, chunk, record, cluster, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import linprog
 
 import shrinkage as sh
+from tests.daily import full
 from tests.plan.exact.heads import linear
 
 HEADS: dict[int, Any] = {2: ("binary_crossentropy", 1, "sigmoid"), 3: ("sparse_categorical_crossentropy", 3, "softmax")}
@@ -39,7 +40,7 @@ def test_classes_that_meet_in_some_rows_are_separated_too():
 
 @pytest.mark.parametrize(
     ("classes", "n", "noises"),
-    [(2, 2000, (0.0, 0.02, 0.05)), (3, 200, (0.0, 0.02, 0.1)), (3, 600, (0.005, 0.02, 0.05))],
+    [full(2, 2000, (0.0, 0.02, 0.05)), (3, 200, (0.0, 0.02, 0.1)), full(3, 600, (0.005, 0.02, 0.05))],
 )
 def test_a_minimum_is_missing_where_the_inputs_separate_classes(classes, n, noises):
     """Rows of a class on the side of another are few, and far less certain than the others: weights become large."""

@@ -16,6 +16,7 @@ from shrinkage._search._record._arrays import read_tree, write_tree
 from shrinkage._search._record._folder import JOURNAL, RunFolder
 from shrinkage._search._record._journal import Journal, read_journal
 from shrinkage._search._record._status import read_status
+from tests.daily import each_value
 from tests.search.record.runs import FINISHED, assert_equal, count_events, files, kill_at, without_xla
 
 RECORDS = [{"kind": "begin", "schema": 1}, {"kind": "part", "lams": [0.5, 0.25]}, {"kind": "end", "text": "é"}]
@@ -103,8 +104,7 @@ def flip(file: Path, share: float) -> None:
     file.write_bytes(content)
 
 
-@pytest.mark.parametrize("share", [0.7, 0.99])
-@pytest.mark.parametrize("pattern", [JOURNAL, "part-0000*", "part-0001*"])
+@pytest.mark.parametrize(("pattern", "share"), each_value([JOURNAL, "part-0000*", "part-0001*"], [0.7, 0.99]))
 def test_a_damaged_record_costs_training_and_not_the_result(pattern, share, tmp_path, monkeypatch):
     n_events = len(count_events(monkeypatch, without_xla, tmp_path / "whole"))
     kill_at(monkeypatch, without_xla, tmp_path / "run", n_events - 8)

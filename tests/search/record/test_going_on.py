@@ -21,7 +21,7 @@ from shrinkage._search import _search
 from shrinkage._search._record import _record
 from shrinkage._search._record._folder import RunFolder
 from shrinkage._search._record._status import read_status
-from tests.daily import each_value
+from tests.daily import each_value, full, some_every_day
 from tests.fit.fitting import X, Y, classifier
 from tests.search.record.runs import (
     FINISHED,
@@ -38,7 +38,7 @@ from tests.search.record.runs import (
 from tests.zoo.tables import mlp
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", some_every_day(RUNS, "rows on disk", "extended grid, early stopping"))
 def test_a_record_changes_nothing(name, tmp_path, monkeypatch):
     plain = RUNS[name]()
     with writes(monkeypatch, lambda *_: None):
@@ -55,7 +55,14 @@ def test_a_killed_run_goes_on_to_the_same_path(name, share, tmp_path, monkeypatc
     assert files(tmp_path / "run") == FINISHED
 
 
-@pytest.mark.parametrize("shown", [{"verbose": True}, {"progress": True}, {}], ids=["verbose", "progress", "log"])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        full({"verbose": True}, id="verbose"),
+        full({"progress": True}, id="progress"),
+        pytest.param({}, id="log"),
+    ],
+)
 def test_a_run_says_that_it_goes_on(shown, tmp_path, monkeypatch, caplog, capsys):
     caplog.set_level("INFO", "shrinkage")
     events = count_events(monkeypatch, arrays_at_once, tmp_path / "whole")
@@ -196,8 +203,10 @@ def test_a_refused_call_leaves_no_folder(tmp_path):
 
 OUT_OF_MEMORY = pytest.mark.parametrize(
     "make_error",
-    [lambda: MemoryError("no room"), lambda: tf.errors.ResourceExhaustedError(None, None, "no room")],
-    ids=["Python", "TensorFlow"],
+    [
+        full(lambda: MemoryError("no room"), id="Python"),
+        pytest.param(lambda: tf.errors.ResourceExhaustedError(None, None, "no room"), id="TensorFlow"),
+    ],
 )
 
 
@@ -310,6 +319,7 @@ def test_a_disk_that_is_full_from_any_event_on(code, tmp_path, monkeypatch):
     print(f"{len(events) - 2} places of a full disk")
 
 
+@pytest.mark.full
 def test_rows_that_cannot_be_read_stop_the_run_with_a_record(tmp_path, monkeypatch):
     """The source of the rows fails in the third epoch, and is back later."""
     written, original = list[str](), Spool.read

@@ -116,7 +116,8 @@ def each(names: list[str]) -> list[tuple[int, int]]:
     return [(number, lost) for number in range(1, len(names) + 1) for lost in (0, 5)]
 
 
-@pytest.mark.parametrize("choose", [some, pytest.param(each, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("choose", [some, each])
 def test_a_process_that_dies_in_a_write_goes_on_to_the_same_result(choose, tmp_path, monkeypatch):
     plain, names = train(None, **SHORT), flushes(monkeypatch, tmp_path / "whole")
     assert names[1:5] == [JOURNAL, "part-0000-epoch-0001.unfinished", "whole", JOURNAL]

@@ -10,6 +10,7 @@ from keras import layers
 from sklearn.model_selection import KFold
 
 import shrinkage as sh
+from tests.daily import full
 from tests.fit.fitting import N, X, Y, classifier
 from tests.search.record.runs import assert_equal, on_disk
 
@@ -50,7 +51,7 @@ def fit(make: Any, **options: Any) -> sh.Path:
     [
         (lambda: with_frozen_layer(0.1), lambda: with_frozen_layer(0.2), "`frozen weights` differs"),
         (custom, lambda: custom("tanh"), "`model` differs"),
-        (custom, lambda: custom(rate=0.5), "`model` differs"),
+        full(custom, lambda: custom(rate=0.5), "`model` differs"),
         (custom, lambda: custom(factor=3.0), "`model` differs"),
     ],
     ids=["frozen weights", "activation beside a custom layer", "dropout rate", "argument of a custom layer"],
@@ -72,6 +73,7 @@ def test_other_groups_are_refused(tmp_path):
     assert_equal(fit(custom, cv=folds, groups=groups, run=tmp_path), first)
 
 
+@pytest.mark.full
 def test_other_weights_of_rows_on_disk_are_refused(tmp_path):
     weighted = on_disk(class_weight={0: 1.0, 1: 2.0, 2: 1.0}, run=tmp_path)
     with pytest.raises(ValueError, match="`rows of the dataset` differs"):
