@@ -349,7 +349,7 @@ def _get_optimizer_name(optimizer: Any) -> str | None:
     inside = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer has one
     if isinstance(optimizer, type) or not hasattr(inside, "learning_rate"):
         raise TypeError(
-            f'optimizer must be a Keras optimizer or its name, "sgd" for SGD without momentum, else such as "adam". '
+            f'`optimizer` must be a Keras optimizer or its name, "sgd" for SGD without momentum, else such as "adam". '
             f"Received: {optimizer!r}."
         )
     kind = type(inside).__name__
@@ -379,7 +379,7 @@ def _get_factor(argument: str, name: str, loss: Any, parts: str) -> Factor:
 def name_loss(loss: Any) -> str:
     """Return the Keras name of a loss, given as a name, a function, a class or an object."""
     if not isinstance(loss, str) and not callable(loss):
-        raise TypeError(f'loss must be a Keras loss or its name, such as "mse". Received: {loss!r}.')
+        raise TypeError(f'`loss` must be a Keras loss or its name, such as "mse". Received: {loss!r}.')
     if getattr(loss, "reduction", "") == "sum":
         raise ValueError("loss must be a mean over rows, as in other libraries. Received: reduction='sum'.")
     name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)

@@ -271,16 +271,18 @@ def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None, allow
     bad = np.isinf(array) if allows_missing else ~np.isfinite(array)
     if not bad.any():
         return
-    rows = int(bad.reshape(len(array), -1).any(axis=1).sum())
+    rows, n_bad = int(bad.reshape(len(array), -1).any(axis=1).sum()), int(bad.sum())
     where = ""
     if array.ndim == 2 and array.shape[1] > 1:
         counts = bad.sum(axis=0)
         worst = [int(column) for column in np.argsort(-counts, kind="stable")[:3] if counts[column]]
         named = [f"{columns[c]!r}" if columns else f"{c}" for c in worst]
-        where = " in column " + ", ".join(f"{n} ({counts[c]})" for n, c in zip(named, worst, strict=True))
+        if len(worst) > 1:
+            named = [f"{name} ({counts[column]})" for name, column in zip(named, worst, strict=True)]
+        where = f" in column{'s' * (len(worst) > 1)} {', '.join(named)}"
         where += " and others" if (counts > 0).sum() > 3 else ""
     raise ValueError(
-        f"{name} must be finite in {array.dtype}. Received: {int(bad.sum())} NaN or infinite values in "
+        f"{name} must be finite in {array.dtype}. Received: {n_bad} NaN or infinite value{'s' * (n_bad > 1)} in "
         f"{rows} of {len(array)} rows{where}. {_suggest_finite_values(name.strip('`'), array)}"
     )
 

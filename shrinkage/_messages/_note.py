@@ -19,10 +19,12 @@ class Argument:
     name: str
     value: object = None
     equals: bool = True
-    """Whether "=" follows the name in Python."""
+    """Whether "=" follows the name in Python. Without it, and without a value, the name is in backticks."""
 
     def render(self, terms: Vocabulary) -> str:
-        """Return `loss='mse'`, or `loss=` alone; in the shell `--loss mse` and `--loss`."""
+        """Return `loss='mse'`, or `loss=` or the name in backticks alone; in the shell `--loss mse` and `--loss`."""
+        if not terms.is_shell and not self.equals and self.value is None:
+            return f"`{self.name}`"
         if not terms.is_shell:
             return f"{self.name}{'=' * self.equals}{'' if self.value is None else repr(self.value)}"
         option = terms.options.get(self.name, f"--{self.name.replace('_', '-')}")
@@ -253,11 +255,11 @@ def quote(value: object) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a time in words, such as "12.3 s" or "4 min 10 s"."""
-    if seconds < 60:
+    """Return a time in words, such as "12.3 s", "4 min 10 s" or "26 h 5 min"."""
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def warn_caller(text: str) -> None:

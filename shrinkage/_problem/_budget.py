@@ -69,7 +69,7 @@ def read_rung(request: Request, folds: Folds, n_rows: int) -> Rung | None:
 
 
 def describe_whole_grid(request: Request, rows: SplitRows, batch_size: int, n_strengths: int) -> Note | None:
-    """Return a note if the whole grid is trained although there is a budget, with its cost in trainings.
+    """Return a note if the whole grid is trained although there is a budget.
 
     Args:
         request: The arguments of `fit`.
@@ -79,11 +79,10 @@ def describe_whole_grid(request: Request, rows: SplitRows, batch_size: int, n_st
     """
     if request.budget is None or rows.folds.is_rung:
         return None
-    trainings = n_strengths * (float(rows.folds.train.sizes.sum()) / rows.n_rows + 1)
+    n_folds = len(rows.folds.train)
     return Note(
-        f"$budget is not used: {_describe_obstacle(request, rows.n_counting, batch_size)}. The whole grid is trained, "
-        "which "
-        f"takes about {trainings:.0f} trainings on all rows."
+        f"$budget is not used: {_describe_obstacle(request, rows.n_counting, batch_size)}. The whole grid is trained: "
+        f"{n_strengths} strengths in {n_folds} {'fold' if n_folds == 1 else 'folds'} and on all rows."
     )
 
 

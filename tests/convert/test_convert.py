@@ -208,7 +208,7 @@ def test_there_and_back_and_by_a_detour(lam, source, between, target, loss, know
         detour = convert(convert(lam, source, between, **known), between, target, **known)
     except ValueError as error:
         assert re.search(
-            r"^(source|target) must (be a convention|go with) |^loss must be [\w ]+ for [\w.]+\. ", str(error)
+            r"^`(source|target)` must (be a convention|go with) |^`loss` must be [\w ]+ for [\w.]+\. ", str(error)
         )
         return
     assert there > 0 and detour == pytest.approx(there, rel=1e-9)
@@ -220,7 +220,7 @@ def test_any_text_is_converted_or_refused_in_a_sentence(source, target, loss):
     try:
         assert convert(1.0, source, target, loss=loss, optimizer=loss) > 0
     except ValueError as error:
-        assert re.search(r"^(\w+ and )*\w+ must (?s:.*)\. Received: ", str(error))
+        assert re.search(r"^(`\w+` and )*`\w+` must (?s:.*)\. Received: ", str(error))
 
 
 # --- the table and the page

@@ -116,7 +116,7 @@ def test_weights_have_mean_one(weights):
 def test_places_are_named_only_where_there_are_columns(shape, said):
     x = np.zeros(shape)
     x[1] = np.nan
-    with pytest.raises(ValueError, match=f"`x` must be finite.* {x[1].size} NaN or infinite values in 1 of 4 {said}"):
+    with pytest.raises(ValueError, match=f"`x` must be finite.* {x[1].size} NaN or infinite values? in 1 of 4 {said}"):
         make_data(x, np.zeros(4), None, "float32")
 
 
@@ -125,7 +125,7 @@ def test_the_worst_three_columns_are_named():
     for column, count in ((1, 2), (2, 5), (4, 1), (5, 3)):
         x[:count, column] = np.inf
     with pytest.raises(
-        ValueError, match=r"11 NaN .* in 5 of 5 rows in column 2 \(5\), 5 \(3\), 1 \(2\) and others\. Drop"
+        ValueError, match=r"11 NaN .* in 5 of 5 rows in columns 2 \(5\), 5 \(3\), 1 \(2\) and others\. Drop"
     ):
         make_data(x, np.zeros(5), None, "float32")
 

@@ -58,9 +58,9 @@ def test_a_list_of_columns_is_several_inputs(library):
 @pytest.mark.parametrize("values", [[1, None, 3], [0.5, None, 2.5], [True, None, True], [None] * 3])
 def test_nulls_are_named_by_their_column(library, values):
     count = values.count(None)
-    with pytest.raises(ValueError, match=rf"`x` must be finite.*in {count} of 3 rows in column 'age' \({count}\)"):
+    with pytest.raises(ValueError, match=rf"`x` must be finite.*in {count} of 3 rows in column 'age'\."):
         as_array("`x`", table(library, VALUES | {"age": values}), "float32")
-    with pytest.raises(ValueError, match=f"`y` must be finite.*{count} NaN or infinite values in {count} of 3 rows"):
+    with pytest.raises(ValueError, match=f"`y` must be finite.*{count} NaN or infinite values? in {count} of 3 rows"):
         as_array("`y`", column(library, values), "float32")
 
 

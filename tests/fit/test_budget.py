@@ -221,21 +221,21 @@ def test_a_standardised_target_and_weights():
 
 
 NO_ROOM: dict[str, tuple[dict[str, Any], str]] = {
-    "rows": ({"x": MANY[:600], "y": LABELS[:600]}, "a part of 600 rows .*at least 1,200 .* about 105 trainings"),
+    "rows": ({"x": MANY[:600], "y": LABELS[:600]}, "a part of 600 rows .*at least 1,200 .* 21 strengths in 5 folds"),
     "rows that count": (
         {"sample_weight": np.arange(N) % 2 * 1.0},
-        "a part of 800 rows .*at least 1,200 .* about 105 trainings",
+        "a part of 800 rows .*at least 1,200 .* 21 strengths in 5 folds",
     ),
-    "batches": ({"batch_size": 120}, "at least ten batches. The whole grid is trained, .* about 105 trainings"),
+    "batches": ({"batch_size": 120}, "at least ten batches. The whole grid is trained: 21 strengths in 5 folds and"),
     "given rows": (
         {"x": MANY[:600], "y": LABELS[:600], "validation_data": (MANY[600:], LABELS[600:])},
-        "a part of 600 rows .* about 42 trainings",
+        "a part of 600 rows .* 21 strengths in 1 fold ",
     ),
     "a large group": (
         {"groups": np.maximum(np.arange(N) - 1500, 0)},
-        "the groups are so large .* about 105 trainings",
+        "the groups are so large .* 21 strengths in 5 folds",
     ),
-    "groups": ({"groups": np.arange(N) // 320, "budget": 1.2}, "the groups are so large .* about 105 trainings"),
+    "groups": ({"groups": np.arange(N) // 320, "budget": 1.2}, "the groups are so large .* 21 strengths in 5 folds"),
 }
 
 

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 import shrinkage
-from shrinkage._messages._note import PYTHON, Argument, Classes, Note, Vocabulary, note_from_record, note_to_record
+from shrinkage._messages._note import (
+    PYTHON,
+    Argument,
+    Classes,
+    Note,
+    Vocabulary,
+    format_duration,
+    note_from_record,
+    note_to_record,
+)
 from shrinkage.cli._terms import SHELL_TERMS, make_shell_terms
 
 SOURCES = [file.read_text("utf-8") for file in Path(shrinkage.__file__).parent.rglob("*.py")]
@@ -30,7 +39,7 @@ def test_the_shell_has_words_for_each_term_and_each_term_is_said():
             "--epochs or lower --learning",
         ),
         (Note("$n needs $loss.", n=Argument("n", 3), loss=Argument("loss")), "n=3 needs loss=.", "--n 3 needs --loss."),
-        (Note("$lam must be", lam=Argument("lam", equals=False)), "lam must be", "LAM must be"),
+        (Note("$lam must be", lam=Argument("lam", equals=False)), "`lam` must be", "LAM must be"),
         (
             Note("class $classes", classes=Classes(((0, 2), (1, 1)))),
             "0 (2 rows), 1 (1 row)",
@@ -57,3 +66,17 @@ def test_many_classes_are_not_all_named():
 
 def test_a_plain_text_is_the_same_in_all_terms():
     assert Vocabulary({}).say("raise `epochs`") == SHELL_TERMS.say("raise `epochs`") == "raise `epochs`"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (12.34, "12.3 s"),
+        (59.96, "1 min 0 s"),
+        (250, "4 min 10 s"),
+        (3599.6, "1 h 0 min"),
+        (93_900, "26 h 5 min"),
+    ],
+)
+def test_a_duration_has_two_units_at_most(seconds, words):
+    assert format_duration(seconds) == words

@@ -36,9 +36,9 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "NaN in x": (
         {"x": with_bad(X, {(0, 2): np.nan, (5, 2): np.nan, (5, 4): np.inf})},
         ValueError,
-        r"`x` must be finite.* 3 NaN or infinite values in 2 of 40 rows in column 2 \(2\), 4 \(1\).* Drop or impute",
+        r"`x` must be finite.* 3 NaN or infinite values in 2 of 40 rows in columns 2 \(2\), 4 \(1\).* Drop or impute",
     ),
-    "NaN in a data frame": ({"x": frame()}, ValueError, r"`x` must be finite.* column 'c' \(2\), 'e' \(1\)"),
+    "NaN in a data frame": ({"x": frame()}, ValueError, r"`x` must be finite.* columns 'c' \(2\), 'e' \(1\)"),
     "too large for float32": (
         {"x": with_bad(X, {(3, 1): 1e300})},
         ValueError,
