@@ -91,8 +91,7 @@ class Attachment:
         if not isinstance(number, float):
             raise TypeError(
                 f"`lam` must be set to a number. Received: {get_lam_name(value) if callable(value) else repr(value)}. "
-                f"For a keras.optimizers.schedules schedule or a function of the step, detach, and attach again with "
-                f"it."
+                "For a keras.optimizers.schedules schedule or a function of the step, detach, and attach again with it."
             )
         check_lam(number)
         self._lam.assign(number)

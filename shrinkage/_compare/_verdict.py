@@ -189,8 +189,7 @@ def _describe_nested(nested: NestedEstimate, digits: int) -> str:
     error = f" (se {format_fixed_point(nested.se, digits)})" if math.isfinite(nested.se) else ""
     return (
         f"Report {format_fixed_point(nested.loss, digits)}{error}, the nested estimate: the whole choice was repeated "
-        "inside "
-        f"each fold in {format_rough_duration(nested.seconds)}, and was {chosen} {folds}."
+        f"inside each fold in {format_rough_duration(nested.seconds)}, and was {chosen} {folds}."
     )
 
 

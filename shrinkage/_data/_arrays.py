@@ -119,8 +119,7 @@ def _suggest_rows(argument: str, values: Any) -> str:
     if isinstance(values, str | PathLike):
         return (
             f"If it is a column of a table, say {argument}=table[{fspath(values)!r}]. Read a file first, for example "
-            "by "
-            f"pandas.read_csv; the command `shrinkage fit` takes tables."
+            "by pandas.read_csv; the command `shrinkage fit` takes tables."
         )
     return f"Say numpy.array(list({argument}))." if isinstance(values, Collection) else ""
 

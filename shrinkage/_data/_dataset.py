@@ -184,8 +184,7 @@ def _check_batches(name: str, batches: Iterator[Any]) -> Iterator[Any]:
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
             raise TypeError(
                 f"{name} must give (x, y) or (x, y, sample_weight), as for model.fit. Received: "
-                f"{_describe_batch(batch)}. "
-                f"{_suggest_targets(batch)}"
+                f"{_describe_batch(batch)}. {_suggest_targets(batch)}"
             )
         batch = batch[:2] if batch[-1] is None else batch  # no weights
         if any(type(leaf).__name__ == "SparseTensor" for leaf in tree.flatten(batch)):

@@ -98,9 +98,8 @@ def to_dense(name: str, values: Any, dtype: str, limit: int) -> Any:
         if size > limit:
             raise ValueError(
                 f"`{name}` must fit into memory as a dense array. Received: a {type(values).__name__} of shape "
-                f"{tuple(values.shape)}, dense {format_bytes(size)} in {dtype}, of {format_bytes(limit)} "
-                f"allowed. Give a larger max_memory, or take fewer columns, for example by "
-                f"sklearn.decomposition.TruncatedSVD."
+                f"{tuple(values.shape)}, dense {format_bytes(size)} in {dtype}, of {format_bytes(limit)} allowed. Give "
+                "a larger max_memory, or take fewer columns, for example by sklearn.decomposition.TruncatedSVD."
             )
         return values.astype(dtype).toarray()
 

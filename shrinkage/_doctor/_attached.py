@@ -30,8 +30,7 @@ def attached_inside(case: Case) -> Iterator[Symptom]:
                 [variable.path for variable in weights],
                 f"{each} is attached to the inner model, and acts only when the inner model is trained. Training "
                 f"{case.model.name!r} leaves it out, on {format_noun_count(len(weights), 'weight')}. Attach to the "
-                "model that is "
-                f"trained.",
+                "model that is trained.",
                 attach_again(case, lost, inner),
             )
 
@@ -151,7 +150,6 @@ def drawn_to_nothing(case: Case) -> Iterator[Symptom]:
             yield (
                 late,
                 f"the model got {format_noun_count(len(late), 'weight')} after {each.penalty!r} was attached, which "
-                "has no values "
-                f"to draw them towards: nothing penalises them.",
+                "has no values to draw them towards: nothing penalises them.",
                 f"sh.attach(model, sh.L2(), lam={lam}, on=lambda layer, v: v.path in {late})  # towards 0",
             )

@@ -36,10 +36,9 @@ def bias_decayed(case: Case) -> Iterator[Symptom]:
         yield (
             list_weight_paths(found),
             f"weight_decay={found[0].decay:g} shrinks {format_weight_names(found)} too "
-            f"({format_parameter_count(found)}): Keras decays every "
-            f"weight that is not excluded.{_describe_exclusions(case)} A .keras file does not keep exclusions: after "
-            "loading, give "
-            f"them again.",
+            f"({format_parameter_count(found)}): Keras decays every weight that is not "
+            f"excluded.{_describe_exclusions(case)} A .keras file does not keep exclusions: after loading, give them "
+            "again.",
             decay_kernels(case),
         )
 
@@ -85,8 +84,7 @@ def coupled_and_decoupled(case: Case) -> Iterator[Symptom]:
             list_weight_paths(both),
             f"a regularizer{coupled} and weight_decay={first.decay:g}, beside the step, both shrink "
             f"{format_noun_count(len(both), 'weight')} with {format_parameter_count(both)}. AdamW and Muon have a "
-            "weight_decay unless told "
-            f"otherwise.",
+            "weight_decay unless told otherwise.",
             make_optimizer_code(case, **_make_no_decay_options(case)) + make_compile_code(case),
         )
 
@@ -110,8 +108,7 @@ def decay_rounds_away(case: Case) -> Iterator[Symptom]:
             list_weight_paths(lost),
             f"a step takes {rate:g} x {decay:g} = {rate * decay:.1e} of a weight away, and {dtype} rounds changes "
             f"below {_compute_least_change(dtype):.1e} to nothing: {format_noun_count(len(lost), 'weight')} with "
-            f"{format_parameter_count(lost)} stay "
-            f"as they are.",
+            f"{format_parameter_count(lost)} stay as they are.",
             decay_kernels(case, weight_decay=float(f"{100 * _compute_least_change(dtype) / rate:.1g}"))
             if dtype not in ("float16", "bfloat16")
             else f"keras.config.set_dtype_policy('mixed_{dtype}')  # weights in float32; and build the model anew",

@@ -92,8 +92,8 @@ def regularizer_lost_on_save(case: Case) -> Iterator[Symptom]:
         yield (
             list_weight_paths(lost),
             f"{format_noun_count(len(lost), 'regularizer')} (on {format_weight_names(lost)}) would be gone after "
-            "model.save and load_model, or "
-            f"clone_model: they are rebuilt from the layers' configuration, which does not name them.",
+            "model.save and load_model, or clone_model: they are rebuilt from the layers' configuration, which does "
+            "not name them.",
             "".join(make_loop_code(case, layers, line) for line, layers in lines.items()),
         )
 
@@ -113,8 +113,7 @@ def only_frozen_penalised(case: Case) -> Iterator[Symptom]:
         yield (
             (v.path for v in frozen),
             f"this model has {format_noun_count(len(frozen), 'regularizer')}, on frozen weights, where they add "
-            "nothing to the "
-            f"loss; nothing penalises the trained weights, {format_weight_names(free)} with "
+            f"nothing to the loss; nothing penalises the trained weights, {format_weight_names(free)} with "
             f"{format_parameter_count(free)}.",
             set_regularizer(case, free, make_regularizer_code(*read_strengths(frozen[0].regularizer)[:2])),
         )
@@ -128,8 +127,8 @@ def bias_penalised(case: Case) -> Iterator[Symptom]:
         yield (
             list_weight_paths(found),
             f"{format_parameter_count(found)} of {format_weight_names(found)} are penalised: biases and offsets say "
-            "where the outputs lie and "
-            f"not how complex the model is, and gains are drawn to 0 although they begin at 1.",
+            "where the outputs lie and not how complex the model is, and gains are drawn to 0 although they begin at "
+            "1.",
             set_regularizer(case, found, "None"),
         )
 
@@ -142,8 +141,8 @@ def recurrent_kernel_free(case: Case) -> Iterator[Symptom]:
         yield (
             list_weight_paths(found),
             f"kernel_regularizer is for the kernel alone: {format_noun_count(len(found), 'recurrent kernel')} with "
-            f"{sizes[0]:,} "
-            f"parameters train unpenalised beside kernels with {sizes[1]:,}. Give recurrent_regularizer too.",
+            f"{sizes[0]:,} parameters train unpenalised beside kernels with {sizes[1]:,}. Give recurrent_regularizer "
+            "too.",
             set_regularizer(case, found, make_regularizer_code(*like)),
         )
 
@@ -170,10 +169,9 @@ def depthwise_kernel_free(case: Case) -> Iterator[Symptom]:
         like = Counter((w.l1, w.l2) for w in others if w.l1 or w.l2).most_common(1)
         yield (
             list_weight_paths(free),
-            f"{format_noun_count(len(free), 'depthwise kernel')} with {format_parameter_count(free)} train "
-            "unpenalised beside "
-            f"{format_noun_count(len(others), 'penalised convolution')} with {format_parameter_count(others)}: only "
-            "depthwise_regularizer is "
-            f"for them. MobileNet's authors leave them free on purpose (Howard et al. 2017, section 3.2).",
+            f"{format_noun_count(len(free), 'depthwise kernel')} with {format_parameter_count(free)} train unpenalised "
+            f"beside {format_noun_count(len(others), 'penalised convolution')} with {format_parameter_count(others)}: "
+            "only depthwise_regularizer is for them. MobileNet's authors leave them free on purpose (Howard et al. "
+            "2017, section 3.2).",
             set_regularizer(case, free, make_regularizer_code(*like[0][0])),
         )

@@ -26,9 +26,8 @@ def l1_by_gradient(case: Case) -> Iterator[Symptom]:
         zeros = sum(int(np.sum(np.equal(to_array(weight.variable), 0))) for weight in found)
         yield (
             list_weight_paths(found),
-            f"{zeros:,} of {format_parameter_count(found)} are exactly 0. A gradient step on |w| goes past 0 and "
-            "back; a proximal "
-            f"step stops there, and leaves weights that can be removed.",
+            f"{zeros:,} of {format_parameter_count(found)} are exactly 0. A gradient step on |w| goes past 0 and back; "
+            "a proximal step stops there, and leaves weights that can be removed.",
             attach_instead(case, found),
         )
 
@@ -103,8 +102,7 @@ def dense_embedding_gradient(case: Case) -> Iterator[Symptom]:
             yield (
                 list_weight_paths(found),
                 f"each step has a gradient for all {format_parameter_count(found)}, and not only for the rows that it "
-                "looks up: "
-                f"with a table of 500,000 x 32 a step took two to four times as long (docs/attach.md).",
+                "looks up: with a table of 500,000 x 32 a step took two to four times as long (docs/attach.md).",
                 _make_sparse_code(case, found),
             )
 

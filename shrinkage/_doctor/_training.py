@@ -30,10 +30,8 @@ def float16_overflow(case: Case) -> Iterator[Symptom]:
         yield (
             list_weight_paths(lost),
             f"the penalty is {sum(map(compute_weight_penalty, lost)):,.4g}, and its sum over "
-            f"{format_parameter_count(lost)} goes beyond "
-            f"float16, which ends at {_LARGEST_FLOAT16:,.0f}: the loss is infinite. Keep the weights in float32, as "
-            "mixed_float16 "
-            f"does.",
+            f"{format_parameter_count(lost)} goes beyond float16, which ends at {_LARGEST_FLOAT16:,.0f}: the loss is "
+            "infinite. Keep the weights in float32, as mixed_float16 does.",
             "keras.config.set_dtype_policy('mixed_float16')  # weights in float32; and build the model anew",
         )
 
@@ -121,9 +119,8 @@ def strength_too_small(case: Case) -> Iterator[Symptom]:
             yield (
                 list_weight_paths(weights),
                 f"{span} the learning rates sum to {total:.3g}, and times {strength:g} that is {strength * total:.1e}: "
-                f"the penalty takes {100 * taken:.2g} % of the size of {format_weight_names(weights)} away; "
-                f"{goal:.1g} would take "
-                f"10 %.",
+                f"the penalty takes {100 * taken:.2g} % of the size of {format_weight_names(weights)} away; {goal:.1g} "
+                "would take 10 %.",
                 _make_strength_code(case, weights, float(f"{goal:.1g}")),
             )
 

@@ -78,8 +78,7 @@ def _describe_unbeaten_constant(curve: Curve) -> str:
     return (
         f"Do not rely on these models: {_describe_rows(curve)}, none {clearly}beats the best constant ({loss} "
         f"{format_figures(curve.null_loss)}). The least is {format_figures(curve.mean[least])}, with {subject}. "
-        "Training may be too "
-        f"short, the rows too few, or the inputs may have little to do with the target: {_GRID}."
+        f"Training may be too short, the rows too few, or the inputs may have little to do with the target: {_GRID}."
     )
 
 

@@ -45,8 +45,7 @@ def describe_far_folds(curve: Curve, loss: str) -> str:
         also = "".join(f" ({ratio:.1f} times at {format_lam(lam)})" for lam, ratio in more)
         sentences.append(
             f"{capitalise(format_fold(curve, fold))} is far from the others: its {loss} is {ratio:.1f} times the "
-            "median of "
-            f"the other folds at lambda = {format_lam(first)}{also}. Look for outliers in its rows, "
+            f"median of the other folds at lambda = {format_lam(first)}{also}. Look for outliers in its rows, "
             f"${{held_out}}[{fold}]$in_python."
         )
     return " ".join(sentences)

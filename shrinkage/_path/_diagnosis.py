@@ -111,8 +111,7 @@ def _describe_sharpness(curve: Curve) -> str:
         return ""
     return (
         f"The choice is not sharp: from lambda = {format_lam(found[1])} to {format_lam(found[0])} the loss is within "
-        "one "
-        f"standard error of the least."
+        "one standard error of the least."
     )
 
 
@@ -122,8 +121,7 @@ def _describe_idle_penalty(curve: Curve) -> str:
         return ""
     return (
         f"The penalty hardly acts at the choice: with {format_chosen_strength(curve)} the size of the penalised "
-        "weights differs by "
-        f"{100 * abs(share):.1g} % from that without a penalty."
+        f"weights differs by {100 * abs(share):.1g} % from that without a penalty."
     )
 
 
@@ -133,8 +131,8 @@ def _describe_disagreement(curve: Curve) -> str:
         return ""
     return (
         f"The folds disagree: with {format_chosen_strength(curve)} the loss is higher than without a penalty in "
-        f"{len(folds)} of "
-        f"{len(curve.fold_weight)} folds ({format_folds(curve, folds)}).{_describe_dominant_rows(curve, folds)}"
+        f"{len(folds)} of {len(curve.fold_weight)} folds "
+        f"({format_folds(curve, folds)}).{_describe_dominant_rows(curve, folds)}"
     )
 
 

@@ -56,8 +56,7 @@ def _describe_gain_without_stopping(curve: Curve, overfitting: Overfitting) -> s
     least = format_loss(curve, curve.mean[curve.index])
     return (
         f"At epoch {chosen} {format_chosen_strength(curve)} lowers it by "
-        f"{format_gain_interval(curve, curve.gain)}{chance}, to {least}; "
-        f"{stopping}."
+        f"{format_gain_interval(curve, curve.gain)}{chance}, to {least}; {stopping}."
     )
 
 

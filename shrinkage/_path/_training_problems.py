@@ -94,8 +94,7 @@ def describe_unbeaten_constant(
     if how_far is Convergence.FALLING:
         words = (
             f"Train longer (raise $epochs). {_describe_null_gain(curve, loss, is_preliminary=True)}. The inputs may "
-            "have little to do "
-            f"with the target, or training is too short. {describe_epoch_limit(curve)}"
+            f"have little to do with the target, or training is too short. {describe_epoch_limit(curve)}"
         )
         return [Sentence("still-falling", words, _lowers_constant(curve))]
     sentence = _describe_levelled_training(curve, loss, notes, has_schedule=has_schedule)
@@ -117,8 +116,7 @@ def _describe_levelled_training(curve: Curve, loss: str, notes: tuple[str, ...],
     if none and is_far_above_constant(curve, none) and not has_schedule:
         words = (
             f"Lower $learning_rate. Without a penalty the {loss} is {format_figures(none)} at its best epoch, far "
-            "above the "
-            f"best constant's. {start}."
+            f"above the best constant's. {start}."
         )
         return Sentence("learning-rate", words)
     if not exact and (has_far_target(curve) or names_targets(notes)):
@@ -130,8 +128,7 @@ def _describe_levelled_training(curve: Curve, loss: str, notes: tuple[str, ...],
     idle *= bool(training > 0.97 * null) and not exact
     words = (
         f"{advice}. {start} (training {format_figures(training)}, held out {format_figures(best)}). The inputs may "
-        "have little to do "
-        f"with the target{idle}, or the rows may be too few to show it."
+        f"have little to do with the target{idle}, or the rows may be too few to show it."
     )
     below = "constant-unclear" if best < null else "no-better-than-constant"
     return Sentence("worse-than-constant" if above else below, words)
@@ -151,8 +148,7 @@ def _describe_null_gain(curve: Curve, loss: str, *, is_preliminary: bool) -> str
     )  # "no penalty" would be ambiguous
     return (
         f"{no} strength clearly beats {constant}: {subject} lowers it by "
-        f"{format_gain_interval(curve, curve.null_gain)}, "
-        f"which may be chance"
+        f"{format_gain_interval(curve, curve.null_gain)}, which may be chance"
     )
 
 

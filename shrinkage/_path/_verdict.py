@@ -144,10 +144,8 @@ def _describe_gain(curve: Curve, loss: str, notes: tuple[str, ...], *, has_sched
     if curve.mean[-1] <= curve.mean[curve.index] + curve.se[curve.index]:
         unclear = (
             f"{_begin(curve)} do not clearly need this penalty: {describe_flat_range(curve)} the {loss} is within one "
-            "standard "
-            f"error of the least. {format_chosen_strength(curve)} lowers it by "
-            f"{format_gain_interval(curve, curve.gain)} against no penalty, "
-            f"which may be chance."
+            f"standard error of the least. {format_chosen_strength(curve)} lowers it by "
+            f"{format_gain_interval(curve, curve.gain)} against no penalty, which may be chance."
         )
     else:
         choice = format_chosen_strength(curve)
@@ -164,14 +162,12 @@ def _describe_none_failure(curve: Curve, loss: str) -> Sentence:
     if curve.solver == "exact":
         words = (
             f"Use {format_chosen_strength(curve)}: it has the least {loss}, {least}. Without a penalty the {loss} has "
-            "no minimum, as "
-            f"the inputs separate classes."
+            "no minimum, as the inputs separate classes."
         )
         return Sentence("no-minimum-without-penalty", words)
     words = (
         "Lower $learning_rate to see what the penalty gains. Without a penalty training diverged; "
-        f"{format_chosen_strength(curve)} has "
-        f"the least {loss}, {least}."
+        f"{format_chosen_strength(curve)} has the least {loss}, {least}."
     )
     return Sentence("none-diverged", words)
 

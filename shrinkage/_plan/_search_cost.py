@@ -39,8 +39,7 @@ def cost_search(problem: Problem, rung: Rung, timing: Timing, *, is_small: bool)
         f"Search: at most {rung.members} strengths on {folds.train.sizes[0]:,} of {problem.n_rows:,} rows, scored on "
         f"{folds.held_out.sizes[0]:,} others, for at most {rung.members * rung.cost:.2f} trainings on all rows (about "
         f"{format_duration(rung.members * rung.cost * training + timing.compile_seconds)}), and then one training on "
-        "all rows "
-        f"(about {format_duration(training)}). The whole grid would take {_GRID:.0f} trainings (about "
+        f"all rows (about {format_duration(training)}). The whole grid would take {_GRID:.0f} trainings (about "
         f"{format_duration(grid)})."
     )
     note = Note("The whole grid would take less than two minutes: leave $budget out for it.")

@@ -205,8 +205,7 @@ def _describe_stored_rows(stored_rows: StoredRows, n_held_out: int) -> Note:
     )
     return Note(
         f"The {stored_rows.spool.n_rows:,} rows ({format_bytes(size)}) were written to disk, and are read in "
-        f"{stored_rows.n_blocks} "
-        f"blocks.{sample if n_sample < n_held_out else ''}"
+        f"{stored_rows.n_blocks} blocks.{sample if n_sample < n_held_out else ''}"
     )
 
 

@@ -77,8 +77,7 @@ def describe_input_scale(network: keras.Model, x: Any, user_x: Any) -> str:
         )
         text = (
             f"Inputs range {'down' if most < 0 else 'up'} to {_format_number(most)}{where}: networks train on inputs "
-            "of about "
-            f"unit size. {remedy}"
+            f"of about unit size. {remedy}"
         )
         return Note(text.replace("$", "$$"), _FAR_INPUTS)  # a name of a column may have a "$"
     return ""

@@ -99,8 +99,7 @@ def _find_sentinel(name: str, cells: pd.Series) -> str | None:
         if far and count >= SENTINEL_SHARE * len(values) and _SENTINEL.fullmatch(f"{value:g}"):
             return (
                 f"{name} is {value:g} in {format_item_count(count, 'row')}, and otherwise between {rest[0]:g} and "
-                f"{rest[-1]:g}; "
-                f"if {value:g} stands for a missing number, leave those cells empty"
+                f"{rest[-1]:g}; if {value:g} stands for a missing number, leave those cells empty"
             )
     return None
 

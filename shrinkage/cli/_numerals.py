@@ -208,6 +208,5 @@ def _describe_ambiguity(sign: Sign, examples: dict[str, str], has_contradictions
     places = ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
     return (
         f"caution: {example} (in {places}) was read as {to_plain_number(example, sign)}, and may be "
-        f"{to_plain_number(example, other)}, "
-        f"because {why}; if so, write it as {to_plain_number(example, other)}"
+        f"{to_plain_number(example, other)}, because {why}; if so, write it as {to_plain_number(example, other)}"
     )

@@ -73,9 +73,8 @@ class TableData:
         columns, target = self.columns, self.target
         here = "" if self.stream is None else " in the sample"
         lines = [
-            f"{self.file}: {format_item_count(self.n_rows, 'row')}; "
-            f"{format_item_count(len(columns.names), 'column')}, encoded as "
-            f"{format_item_count(len(columns.features), 'input')}",
+            f"{self.file}: {format_item_count(self.n_rows, 'row')}; {format_item_count(len(columns.names), 'column')}, "
+            f"encoded as {format_item_count(len(columns.features), 'input')}",
             *self._describe_sample(),
             *self.notes,
             "",

@@ -155,8 +155,7 @@ def _split_in_time(cells: pd.Series, n_folds: int) -> Split:
     if n_ties:
         notes.append(
             f"caution: in {format_item_count(n_ties, 'fold')} the first held-out row has the same {cells.name} as the "
-            "last "
-            "training row; rows of one time are in the order of the file"
+            "last training row; rows of one time are in the order of the file"
         )
     return Split(split, n_folds, n_rows // (n_folds + 1), notes=tuple(notes))
 

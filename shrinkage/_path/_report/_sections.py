@@ -171,8 +171,7 @@ def _make_residuals_section(title: str, curve: Curve, provenance: Provenance, te
     unit = " in units of the standardised target" if curve.target_sd != 1 and provenance.from_logits is None else ""
     words = (
         f"Held-out rows at {format_strength(curve, curve.index)}{unit}: a pattern around the line is something that "
-        "the "
-        f"model does not see.{shown}"
+        f"the model does not see.{shown}"
     )
     return Section(title, words, [_figures.make_residuals_figure(data)], is_wide=False)
 

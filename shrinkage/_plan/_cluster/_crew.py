@@ -198,8 +198,7 @@ class Crew:
             return self._notes
         text = (
             f"Starting the workers took {format_duration(self._starting)}, and the rest of the run "
-            f"{format_duration(rest)}: without "
-            f"$cluster this fit would take less."
+            f"{format_duration(rest)}: without $cluster this fit would take less."
         )
         return [*self._notes, Note(text)]
 
@@ -294,16 +293,14 @@ def _replace(seat: Seat, error: Exception) -> None:
     if getattr(error, "actor_init_failed", False):
         raise ClusterError(
             f"A worker of the cluster cannot start: {_get_last_line(error)}. Every node needs the same versions of "
-            "Python, "
-            f"Ray and shrinkage as this machine."
+            "Python, Ray and shrinkage as this machine."
         ) from error
     seat.losses += 1
     if seat.losses >= _MOST_LOSSES:
         raise ClusterError(
             Note(
                 f"A worker of the cluster was lost {_MOST_LOSSES} times in the same step ({_get_first_line(error)}). "
-                "If "
-                f"memory ran out there, give a smaller $max_memory, which each worker may take."
+                "If memory ran out there, give a smaller $max_memory, which each worker may take."
             )
         ) from error
     seat.dismiss()
