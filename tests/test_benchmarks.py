@@ -52,6 +52,7 @@ def test_every_way_runs_and_is_extrapolated_to_all_its_fits(name):
     assert cost.fits == ROWS[name].fits(SMALL) >= cost.measured >= 1
 
 
+@pytest.mark.full
 def test_attaching_is_measured_against_the_bare_model_and_keras_own():
     found = attach.measured("Perceptron, 3 kernels", rounds=1)
     assert list(found) == ["bare", "Keras' own", "attached"] and found["bare"][1] == 1
@@ -80,6 +81,7 @@ def test_the_table_of_costs_is_measured_in_new_processes():
     assert "GridSearchCV" in result.output and "Training" in result.output
 
 
+@pytest.mark.full
 def test_the_tables_of_choices_have_all_ways():
     found = choice.compare(choice.Split("wine", 0, (), epochs=2))
     assert found.oracle <= min(found.none, found.min, found.one_se) and found.rows == 119

@@ -25,6 +25,7 @@ print(json.dumps({"ours": "shrinkage" in sys.modules, "penalty": sum(before)}))
 """
 
 
+@pytest.mark.full
 def test_plain_keras_trains_it_further(tmp_path):
     model = compiled(network(), "adam")
     reg = sh.attach(

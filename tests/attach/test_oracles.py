@@ -6,7 +6,7 @@ import pytest
 
 import shrinkage as sh
 from tests.attach.models import LAM, OPTIMIZERS, X, Y, assert_matters, assert_same, compiled, network, train
-from tests.daily import some_every_day
+from tests.daily import full, some_every_day
 from tests.versions import float64_l1
 
 
@@ -20,7 +20,9 @@ def test_coupled_l2_is_keras_own(float64, optimizer):
     assert_matters(mine, optimizer)
 
 
-@pytest.mark.parametrize("options", [{"jit_compile": True}, {"steps_per_execution": 3}, {"run_eagerly": True}])
+@pytest.mark.parametrize(
+    "options", [{"jit_compile": True}, full({"steps_per_execution": 3}), full({"run_eagerly": True})]
+)
 def test_however_the_step_is_compiled(float64, options):
     theirs, mine = (compiled(network(reg), "adam", **options) for reg in (keras.regularizers.L2(LAM / 2), None))
     sh.attach(mine, sh.L2(), lam=LAM)

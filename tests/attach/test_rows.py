@@ -154,7 +154,7 @@ def assert_same(mine: list[np.ndarray], theirs: list[np.ndarray]) -> None:
 
 @pytest.mark.parametrize(
     ("options", "make"),
-    each_value([{}, {"jit_compile": True}, {"steps_per_execution": 3}, {"run_eagerly": True}], [chain, two_tables]),
+    each_value([{}, {"jit_compile": True}, {"run_eagerly": True}, {"steps_per_execution": 3}], [chain, two_tables]),
 )
 def test_lazy_rows_train_as_all_rows(float64, options, make):
     x, y = sequences()

@@ -85,7 +85,7 @@ def test_towards_other_weights_it_is_a_penalty_of_the_difference(float64, how, g
     assert np.abs(drawn).max() < 0.5 * np.abs(free.get_weights()[0] - first[0]).max()
 
 
-@pytest.mark.parametrize("penalty", [sh.ElasticNet(0.5), sh.GroupLasso()])
+@pytest.mark.parametrize("penalty", [full(sh.ElasticNet(0.5)), sh.GroupLasso()])
 def test_other_penalties_train_as_in_a_path(float64, penalty):
     model = compiled(network(), keras.optimizers.Adam(0.02))
     options = {"validation_data": (X, Y), "epoch": "last", "init": "keep", "epochs": 5, "batch_size": 24}

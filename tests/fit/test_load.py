@@ -27,7 +27,7 @@ def check(found: dict[str, float], kind: str, count: int, megabytes: float) -> N
 
 
 @pytest.mark.parametrize(
-    "kinds", [("custom", "recorded"), full(("same", "anew", "on_disk", "inspected"))], ids=["some", "others"]
+    "kinds", [("custom",), full(("same", "anew", "on_disk", "recorded", "inspected"))], ids=["some", "others"]
 )
 def test_many_fits_leave_nothing_open(kinds):
     """20 MB are noise. In eight fits, plain Keras takes 70, and steps that XLA compiles anew take 80."""

@@ -13,7 +13,6 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, MultiTas
 from sklearn.preprocessing import scale
 
 import shrinkage as sh
-from tests.daily import full
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -143,7 +142,8 @@ def two_outputs(optimizer) -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize("optimizer", [full("momentum"), "adam"])
+@pytest.mark.full
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
 def test_group_lasso_path_is_multi_task_lasso(optimizer):
     """A group is a feature's two weights, of size √2; over two outputs Keras' mean has the ½ of scikit-learn."""
     x, y = two_targets()
@@ -213,9 +213,8 @@ def test_fold_members_are_fitted_to_their_own_rows(penalty, solver):
             assert np.abs(unscaled.predict(x[held_out]) - fitted.predict(x[held_out])).max() > 1e-4
 
 
-@pytest.mark.parametrize(
-    ("penalty", "rho"), [pytest.param(sh.L1(), 1.0, marks=pytest.mark.full), (sh.ElasticNet(0.5), 0.5)]
-)
+@pytest.mark.full
+@pytest.mark.parametrize(("penalty", "rho"), [(sh.L1(), 1.0), (sh.ElasticNet(0.5), 0.5)])
 def test_lam_max_gives_exact_zeros_and_slightly_less_does_not(penalty, rho):
     """With the bias alone, the gradient is -2xᵀ(y - ȳ)/n, and its largest entry is the L1 part that holds all at 0."""
     x, y = diabetes()

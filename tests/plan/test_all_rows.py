@@ -12,6 +12,7 @@ from shrinkage._cohort import _cohort
 from shrinkage._cohort._cohort import has_idle_thread
 from shrinkage._plan import _runner
 from shrinkage._search import _search
+from tests.daily import full
 from tests.fit.fitting import X, Y, classifier
 from tests.search.record.runs import assert_equal, count_events, kill_at, noisy
 from tests.zoo.tables import mlp
@@ -56,7 +57,7 @@ def refitted(monkeypatch) -> list[int]:
         {"epoch": "last"},
         {"epoch": 3},
         {"patience": 1, "epochs": 12},
-        {"plan": {"rules": True, "xla": True, "chunk": 2}},
+        full({"plan": {"rules": True, "xla": True, "chunk": 2}}),
         {"cv": 0.3},
         {"how": sh.Decoupled()},
     ],
@@ -121,7 +122,7 @@ def test_nothing_is_trained_again_where_every_strength_diverges(joined, refitted
         path.model()
 
 
-@pytest.mark.parametrize("is_idle", [True, False])
+@pytest.mark.parametrize("is_idle", [True, full(False)])
 def test_a_run_goes_on_as_it_began(is_idle, joined, tmp_path, monkeypatch):
     """Also on a machine with another number of threads."""
 

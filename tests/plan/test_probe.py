@@ -11,6 +11,7 @@ from shrinkage._plan import _engines, _probe, _runner
 from shrinkage._plan._plan import Way
 from shrinkage._problem._prepare import prepare_problem
 from shrinkage._problem._request import Request
+from tests.daily import full
 from tests.plan.test_plan import ALONE, NO_XLA, WHOLE, WHOLE_ALONE, XLA, compiled, fit
 from tests.zoo import MODELS, rows
 from tests.zoo.tables import mlp
@@ -182,7 +183,7 @@ def arithmetic_rules(monkeypatch):
     monkeypatch.setattr(_runner, "time_steps", lambda _, start, members, suffices: timing(0.0, 1e-3 * members))
 
 
-@pytest.mark.parametrize("name", ["mlp", "dropped_out", "normalized", "subclassed"])
+@pytest.mark.parametrize("name", ["mlp", full("dropped_out"), "normalized", "subclassed"])
 def test_one_strength_at_a_time_gives_the_same_path(name, arithmetic_rules):
     alone = fit(compiled(MODELS[name][0]()))
     together = fit(compiled(MODELS[name][0]()), plan={**alone.plan, "chunk": 3})

@@ -14,6 +14,7 @@ from shrinkage._progress import _monitor
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import Snapshot
 from shrinkage._search import _search
+from tests.daily import some_every_day
 from tests.fit.fitting import TARGET, classifier, fit, line, small_blocks
 from tests.search.record import runs
 
@@ -171,7 +172,7 @@ TIMED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", TIMED)
+@pytest.mark.parametrize("name", some_every_day(TIMED, "all together", "the choices alone"))
 def test_at_half_time_the_seconds_left_are_right_within_a_factor_of_two(name, shown, monkeypatch):
     slowly(monkeypatch, 1e-4)
     fit(classifier(), **{"epochs": 12, "epoch": "last", **TIMED[name]})

@@ -160,6 +160,7 @@ def test_a_refusal_of_the_library_is_bad_input(monkeypatch):
     assert done.exit_code != 0 and not Path("houses-comparison").exists()
 
 
+@pytest.mark.full
 def test_a_comparison_of_images_is_refused_with_runs_that_work(fit):
     for name in ("cat", "dog"):
         Path("my images", name).mkdir(parents=True)

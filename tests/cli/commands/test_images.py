@@ -226,6 +226,7 @@ def test_images_larger_than_the_memory_limit_are_datasets_with_the_same_rows(par
             np.testing.assert_array_equal(np.concatenate([batch[place] for batch in batches]), pixels[place])
 
 
+@pytest.mark.full
 def test_the_memory_limit_of_the_command_holds_for_images(monkeypatch):
     monkeypatch.setattr(_dataset, "_READ", (100, 2**24))  # rows that are read at once
     for part in ("images/train", "images/val"):

@@ -52,12 +52,14 @@ def test_a_resumed_run_has_the_result_of_a_run_without_a_stop(unfinished, tmp_pa
     same_numbers("run", "other")
 
 
+@pytest.mark.full
 def test_an_unfinished_run_is_not_replaced(unfinished):
     refused = run(*FIT)
     assert refused.exit_code == 2 and "Go on with `shrinkage resume run`, add --overwrite" in refused.stderr
     assert run(*FIT, "--overwrite").exit_code == 0 and not Path("run/record").exists()
 
 
+@pytest.mark.full
 def test_a_finished_run_stays_until_another_is_complete():
     write()
     assert run(*FIT).exit_code == 0

@@ -65,7 +65,7 @@ SIGNAL = X @ np.array([1.5, -1.2, 0.9, 0, 0, 0, 0, 0])
     [
         (network(()), SIGNAL + NOISE, 20, ["hardly begun|not got as far", "raise"], [FLAT, *ADVICE]),
         full(network((16,)), NOISE, 40, ["beats the best constant", "little to do with"], [FLAT, *ADVICE]),
-        (
+        full(
             network((16,), "sparse_categorical_crossentropy", 3, activation="softmax"),
             np.arange(120) % 3,
             40,
@@ -73,7 +73,7 @@ SIGNAL = X @ np.array([1.5, -1.2, 0.9, 0, 0, 0, 0, 0])
             [FLAT, "Stopping", *ADVICE],
         ),
         (network((8,)), np.full(120, 0.7), 5, ["there is nothing to learn from the inputs"], [FLAT, "raise", *ADVICE]),
-        (network((), rate=0.1), SIGNAL, 200, ["nearly perfect"], [*LARGER, "gap"]),
+        full(network((), rate=0.1), SIGNAL, 200, ["nearly perfect"], [*LARGER, "gap"]),
         (network((64, 64), rate=0.01), SIGNAL + 2 * NOISE, 60, ["Training overfits", "after all 60"], [FLAT]),
     ],
     ids=[

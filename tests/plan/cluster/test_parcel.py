@@ -255,6 +255,7 @@ def test_a_model_that_cannot_be_sent_is_refused_with_the_form_that_can():
         pack(problem(*of_user(lambda: lambda: network(Locked()))))
 
 
+@pytest.mark.full
 def test_a_model_that_predicts_otherwise_elsewhere_is_refused(tmp_path):
     here = os.getpid()
 

@@ -96,6 +96,7 @@ class Unlucky(ValueError):
     """An error of the user's code."""
 
 
+@pytest.mark.full
 def test_an_error_of_the_users_code_arrives_and_is_not_retried(cluster, tmp_path):
     here = os.getpid()
 

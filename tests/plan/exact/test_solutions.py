@@ -207,6 +207,7 @@ def test_the_gradient_of_the_objective_is_zero(name):
             assert np.abs(value).max() > 1e-2
 
 
+@pytest.mark.full
 def test_it_is_where_long_training_ends():
     """Full batches of Adam with a rate that falls to 0 stand still within 1e-6 of the minimum after 400 steps."""
     rate = keras.optimizers.schedules.CosineDecay(0.1, 400)

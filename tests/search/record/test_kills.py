@@ -134,6 +134,7 @@ def test_a_process_that_dies_in_a_write_goes_on_to_the_same_result(choose, tmp_p
     print(f"{len(kills)} kills at {len(names)} flushes")
 
 
+@pytest.mark.full
 def test_a_second_process_in_a_folder_is_refused_and_the_first_is_not_disturbed(tmp_path):
     folder = tmp_path / "run"
     with start(str(folder), tmp_path / "first.npz", 8, 0, signal.SIGSTOP) as first:
