@@ -15,10 +15,11 @@ LOCK_oldest := constraints-oldest.txt
 # Old packages warn of each other, which is nothing that this project can mend.
 OPTIONS_oldest := -W default::DeprecationWarning -W default::FutureWarning
 # The files that meet most of Keras and TensorFlow, for a daily run of a few minutes on each; TESTS= is all.
-TESTS ?= shrinkage tests/host tests/model tests/cohort/test_forward.py tests/cohort/test_rules.py tests/attach/test_life.py \
-    tests/doctor/test_doctor.py tests/path/test_path.py tests/test_versions.py
-# And scikit-learn's checks of estimators, on its oldest version.
-TESTS_oldest := tests/attach/test_oracles.py tests/estimators/test_checks.py tests/problem/test_text.py tests/data/test_sparse.py
+TESTS ?= shrinkage tests/host tests/model tests/cohort/test_forward.py tests/cohort/test_rules.py \
+    tests/path/test_path.py tests/test_versions.py
+# And on the oldest versions attached penalties, the doctor, scikit-learn's checks of estimators, text and sparse rows.
+TESTS_oldest := tests/attach/test_oracles.py tests/attach/test_life.py tests/doctor/test_doctor.py \
+    tests/estimators/test_checks.py tests/problem/test_text.py tests/data/test_sparse.py
 # Pyenv's commands for interpreters that are not selected fail unless they are told the version.
 python = PYENV_VERSION=$(1) python$(1)
 
@@ -63,7 +64,7 @@ test-versions: ## the tests of every day on all of VERSIONS
 test-wheel: ## the built wheel in an environment without the checkout: fit, predict, plot
 	$(PYTHON) -m venv --clear .venv-wheel
 	.venv-wheel/bin/python -m pip wheel --quiet --no-deps --wheel-dir .venv-wheel/dist .
-	.venv-wheel/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo .venv-wheel/dist/*.whl)[cpu]"
+	.venv-wheel/bin/python -m pip install --quiet --no-compile --constraint constraints.txt "$$(echo .venv-wheel/dist/*.whl)[cpu]"
 	cd .venv-wheel && bin/python -I ../tests/try_wheel.py && bin/shrinkage --version
 
 check: .venv/dev.stamp ## formatting, lint, types, the documentation, known vulnerabilities
