@@ -25,10 +25,12 @@ def found(tmp_path_factory) -> Mapping[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.full
 def test_nothing_is_asked_of_the_network(found):
     assert found["addresses"] == []
 
 
+@pytest.mark.full
 def test_temporary_files_are_closed_to_others(found):
     own = [name for name in found["seen"] if name.startswith("shrinkage-")]
     assert {name.endswith(".log") for name in own} == {True, False}, "a log, and a folder of rows"

@@ -74,7 +74,7 @@ def test_every_example_claims_something():
 
 
 @pytest.mark.parametrize(
-    "name", some_every_day(PAGES, *(PAGES.keys() - {"cnn", "noise", "table", "fine-tuning"}))
+    "name", some_every_day(PAGES, *(PAGES.keys() - {"cnn", "noise", "table", "fine-tuning", "recommender"}))
 )  # these train for long
 def test_a_page_does_what_it_shows(name, tmp_path, monkeypatch):
     page = PAGES[name]

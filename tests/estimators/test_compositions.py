@@ -49,6 +49,7 @@ def test_after_a_column_transformer():
     assert make_pipeline(columns, sh.PathRegressor(**LINEAR)).fit(x, y).score(x, y) > 0.45
 
 
+@pytest.mark.full
 def test_a_grid_search_over_the_architecture_with_the_strength_inside(wine):
     grid = {"model": ["linear", "mlp", partial(small_network)], "cv": [2]}
     search = GridSearchCV(

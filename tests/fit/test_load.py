@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.daily import full
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -26,8 +24,9 @@ def check(found: dict[str, float], kind: str, count: int, megabytes: float) -> N
     assert found["memory"] <= megabytes, (kind, found)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
-    "kinds", [("custom",), full(("same", "anew", "on_disk", "recorded", "inspected"))], ids=["some", "others"]
+    "kinds", [("custom", "recorded"), ("same", "anew", "on_disk", "inspected")], ids=["some", "others"]
 )
 def test_many_fits_leave_nothing_open(kinds):
     """20 MB are noise. In eight fits, plain Keras takes 70, and steps that XLA compiles anew take 80."""

@@ -22,7 +22,7 @@ def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        FIRST_USE,
+        full(FIRST_USE),
         full("import shrinkage, keras; print(float(keras.ops.sum([2.0])))"),
         "import shrinkage._path._curve, keras; print(float(keras.ops.sum([2.0])))",  # as unpickling does
     ],

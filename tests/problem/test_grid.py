@@ -11,7 +11,6 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._problem._grid import compute_depth
 from shrinkage._weights._selection import select
-from tests.daily import full
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(40, 5))
@@ -119,7 +118,8 @@ def test_another_unit_of_the_target_gives_the_same_path(n_layers, penalty, degre
     assert not one.failed.any() and any("standardize_target=True" in note for note in many.notes)
 
 
-@pytest.mark.parametrize("epoch", ["best", full("last")])
+@pytest.mark.full
+@pytest.mark.parametrize("epoch", ["best", "last"])
 def test_strengths_that_diverged_are_not_concluded_from(epoch):
     """The rate is too large for most of the grid, which a factor makes too strong: no penalty is called best only once
     smaller strengths have been tried. Their first epochs, before the losses overflow, prove nothing.

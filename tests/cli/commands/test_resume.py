@@ -14,7 +14,6 @@ from filelock import FileLock
 import shrinkage as sh
 from shrinkage._search._record import _record
 from tests.cli.commands.running import houses, run, stopped_after, write
-from tests.daily import full
 
 FIT = ("fit", "houses.csv", "--target", "price", "--epochs", "4", "--folds", "2", "-o", "run")
 
@@ -121,10 +120,11 @@ def test_show_says_which_models_a_run_of_python_has(models, words, tmp_path):
     assert json.loads(run("show", tmp_path / "line", "--format", "json").stdout)["models"] == kept
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        full("import shrinkage as sh; print(sh.Path.load('run').model().name)", "mlp_64_64\n"),
+        ("import shrinkage as sh; print(sh.Path.load('run').model().name)", "mlp_64_64\n"),
         ("from shrinkage.cli import main; main(['doctor', 'run/template.keras'])", "mlp_64_64: no errors"),
     ],
 )

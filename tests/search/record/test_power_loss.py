@@ -23,7 +23,8 @@ def check(share: float, folder: Path, monkeypatch: pytest.MonkeyPatch, plain: sh
     assert files(folder / "run") == FINISHED
 
 
-@pytest.mark.parametrize("shares", [SOME, pytest.param([], marks=pytest.mark.full)], ids=["some", "every event"])
+@pytest.mark.full
+@pytest.mark.parametrize("shares", [SOME, []], ids=["some", "every event"])
 def test_a_run_goes_on_after_power_loss(shares, tmp_path, monkeypatch):
     plain, n_events = without_xla(), len(count_events(monkeypatch, without_xla, tmp_path / "whole"))
     for number, share in enumerate(shares or [event / n_events for event in range(n_events)]):
