@@ -19,7 +19,6 @@ from benchmarks import (
     compare,
     data,
     default,
-    diagnosis,
     estimators,
     exact,
     more_rows,
@@ -29,10 +28,9 @@ from benchmarks import (
     repeats,
     report,
 )
-from benchmarks._judged import gains_table, judge, judge_all, main_table, others_table
+from benchmarks._judged import gains_table, judge, main_table, others_table
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
-from benchmarks._problems import Problem
 from benchmarks._rows import ROWS, Case
 from shrinkage._cv._choice import choose_epochs
 from tests.daily import some_every_day
@@ -329,35 +327,6 @@ def test_a_claim_is_right_where_the_truth_agrees():
     assert (bad.right, bad.others["a gap"]) == (False, False) and bad.gain < 0
     assert "| **all claims** | 2 | 1 | 0.50 (0.09 to 0.91) |" in main_table([good, bad])
     assert "| a gap | 2 | 1 |" in others_table([good, bad]) and "| none | 1 | 1 |" in gains_table([good, bad])
-
-
-@pytest.mark.full
-def test_a_diagnosis_is_measured_against_a_fresh_sample(tmp_path, monkeypatch):
-    monkeypatch.setattr(diagnosis, "SEEDS", (1,))
-    monkeypatch.setattr("benchmarks._problems.FRESH", 200)
-    problem = Problem("noise_class", 60, 1.0, draw=2)
-    diagnosis.measure_all([problem], tmp_path)
-    truth = json.loads((tmp_path / problem.key / "truth.json").read_text("utf-8"))
-    assert np.shape(truth["fresh"]) == (1, len(truth["lams"])) and np.shape(truth["none"]) == (1, 20)
-    monkeypatch.setattr(diagnosis, "measure", None)  # which would fail
-    diagnosis.measure_all([problem], tmp_path)
-    (one,) = judge_all(tmp_path)
-    assert one.key == "noise_class-60-1-2" and one.main not in ("the penalty helps", "no penalty is needed")
-
-
-@pytest.mark.full
-def test_a_finding_on_more_rows_is_measured_against_a_fresh_sample(tmp_path, monkeypatch):
-    monkeypatch.setattr(more_rows, "SEEDS", (1,))
-    monkeypatch.setattr(more_rows, "REPEATS", 2)
-    monkeypatch.setattr("benchmarks._problems.FRESH", 200)
-    monkeypatch.setattr(Problem, "epochs", 2)
-    problem = Problem("sparse_linear", 60, 0.3, draw=2)
-    more_rows.measure_all([problem], tmp_path)
-    found = json.loads((tmp_path / f"{problem.key}.json").read_text("utf-8"))
-    assert found["code"] == found["repeats"] == "more-rows-unclear" and found["guess"] is False  # hardly trained
-    assert 0 < found["twice"] < found["once"] < 3 and min(found["lengths"]) > 0
-    monkeypatch.setattr(more_rows, "measure", None)  # which would fail
-    more_rows.measure_all([problem], tmp_path)
 
 
 def test_a_finding_on_more_rows_is_right_where_the_loss_falls():

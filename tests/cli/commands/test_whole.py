@@ -71,7 +71,10 @@ def test_a_search_within_a_budget(here):
     assert Path("run/model.keras").is_file() and Path("run/path.png").is_file()
     assert run("predict", "run", "many.csv", "-o", "out.csv").exit_code == 0
     assert np.ptp(pd.read_csv("out.csv").iloc[:, -1]) > 0.01
-    unused, cost = "--budget is not used: fewer than three members fit into it", "21 strengths in 5 folds and on all rows."
+    unused, cost = (
+        "--budget is not used: fewer than three members fit into it",
+        "21 strengths in 5 folds and on all rows.",
+    )
     large = run("fit", "many.csv", *options[:-1], 200, "--dry-run")
     assert unused in large.stdout and cost in large.stdout and "budget is" not in large.stderr
     trained = run("fit", "many.csv", *options[:-1], 200, "--epochs", 1, "-o", "grid")
